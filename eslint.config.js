@@ -1,0 +1,40 @@
+import neostandard from 'neostandard'
+import tseslint from 'typescript-eslint'
+
+const typeAware = tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] }))
+
+export default [
+  { ignores: ['dist/**', '.tap/**', 'node_modules/**'] },
+  ...neostandard({ ts: true }),
+  ...typeAware,
+  {
+    files: ['**/*.ts'],
+    languageOptions: {
+      parserOptions: { project: './test/tsconfig.json', tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@stylistic/max-len': ['error', { code: 140, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true, ignoreUrls: true }],
+      '@stylistic/comma-dangle': ['error', 'always-multiline'],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafeCalls: [{ from: 'package', name: ['test', 'teardown'], package: '@tapjs/core' }] }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/require-await': 'off',
+      'n/no-process-env': 'error',
+    },
+  },
+  {
+    // The environment is read in one place (config/), printed to in another (the commands).
+    files: ['src/config/load-config.ts', 'src/commands/**', 'src/main.ts', 'test/**', 'bench/**'],
+    rules: { 'n/no-process-env': 'off' },
+  },
+  {
+    files: ['test/**', 'bench/**'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+    },
+  },
+]

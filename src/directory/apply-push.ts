@@ -1,0 +1,110 @@
+import type { Account, AppId, ClientBinding, InstanceId, PushedRow, PushVersion, Realm, Tenant, TenantId, UserName } from './model.ts'
+import type { AccountsPush, ApplicationPush, PushedAccount, PushMessage, TenantPush } from './push-message.ts'
+
+/** A row to write. Tenant and realm are the push's own: no push can name another tenant's row (C-57). */
+export type RowWrite =
+  | { readonly kind: 'tenant', readonly row: Tenant }
+  | { readonly kind: 'binding', readonly appId: AppId, readonly row: ClientBinding }
+  | { readonly kind: 'account', readonly appId: AppId, readonly row: Account }
+
+/** The rows as they are now, inside the transaction that will write the new ones. */
+export interface RowReader {
+  tenant (realm: Realm, tenantId: TenantId, instanceId: InstanceId): Tenant | undefined
+  binding (realm: Realm, tenantId: TenantId, appId: AppId, instanceId: InstanceId): ClientBinding | undefined
+  account (realm: Realm, tenantId: TenantId, appId: AppId, userName: UserName, instanceId: InstanceId): Account | undefined
+}
+
+export type PushEffect =
+  | { readonly kind: 'changed', readonly writes: readonly RowWrite[] }
+  /** A change to something unknown left out what a new row needs. */
+  | { readonly kind: 'incomplete', readonly member: string }
+
+/**
+ * What a push changes. Pure: reads through `rows`, returns what to write.
+ *
+ * Order is not promised and repeats are normal (`sync.md` §1.1): an older message changes nothing but the memory of a loss, a
+ * modification of an unknown thing adds it, a deletion of an unknown thing leaves a tombstone.
+ */
+export function applyPush (push: PushMessage, rows: RowReader): PushEffect {
+  switch (push.kind) {
+    case 'tenant': return applyTenant(push, rows.tenant(push.realm, push.tenantId, push.instanceId))
+    case 'application': return applyApplication(push, rows.binding(push.realm, push.tenantId, push.appId, push.instanceId))
+    case 'accounts': return applyAccounts(push, rows)
+  }
+}
+
+function applyTenant (push: TenantPush, current: Tenant | undefined): PushEffect {
+  const isDeleted = push.change === 'delete'
+  const name = push.name ?? current?.name
+  const authorizationServer = push.authorizationServer ?? current?.authorizationServer
+  if (!isDeleted && !name) return { kind: 'incomplete', member: 'name' }
+  if (!isDeleted && !authorizationServer) return { kind: 'incomplete', member: 'domainName' }
+  const row: Tenant = {
+    instanceId: push.instanceId,
+    name: name ?? '',
+    authorizationServer: authorizationServer ?? '',
+    tenantCode: push.tenantCode ?? current?.tenantCode ?? '',
+    orderId: push.orderId ?? current?.orderId ?? '',
+    isDeleted,
+    version: push.version,
+    lastLoss: '',
+  }
+  return { kind: 'changed', writes: [{ kind: 'tenant', row: settle(current, row, isDeleted) }] }
+}
+
+function applyApplication (push: ApplicationPush, current: ClientBinding | undefined): PushEffect {
+  const isDeleted = push.change === 'delete'
+  const clientId = push.clientId ?? current?.clientId
+  const clientSecret = isDeleted ? undefined : push.clientSecret ?? current?.clientSecret
+  if (!isDeleted && !clientId) return { kind: 'incomplete', member: 'clientId' }
+  if (!isDeleted && clientSecret === undefined) return { kind: 'incomplete', member: 'clientSecret' }
+  const row: ClientBinding = {
+    instanceId: push.instanceId, clientId: clientId ?? '', clientSecret, isDeleted, version: push.version, lastLoss: '',
+  }
+  return { kind: 'changed', writes: [{ kind: 'binding', appId: push.appId, row: settle(current, row, isDeleted) }] }
+}
+
+function applyAccounts (push: AccountsPush, rows: RowReader): PushEffect {
+  // The last entry of a name wins, as if the entries had come one by one.
+  const pushed = new Map(push.accounts.map((account) => [account.userName, account]))
+  const writes: RowWrite[] = []
+  for (const account of pushed.values()) {
+    const current = rows.account(push.realm, push.tenantId, push.appId, account.userName, push.instanceId)
+    const row = nextAccount(push, account, current)
+    if (row === 'incomplete') return { kind: 'incomplete', member: 'userList.name' }
+    writes.push({ kind: 'account', appId: push.appId, row: settle(current, row, !isOpen(row)) })
+  }
+  return { kind: 'changed', writes }
+}
+
+function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Account | undefined): Account | 'incomplete' {
+  const isLeaving = push.change === 'delete' || push.change === 'revoke'
+  const name = pushed.name ?? current?.name
+  if (!isLeaving && !name) return 'incomplete'
+  return {
+    instanceId: push.instanceId,
+    userName: pushed.userName,
+    name: name ?? '',
+    departmentCode: pushed.departmentCode ?? current?.departmentCode ?? '',
+    role: pushed.role ?? current?.role ?? 'user',
+    isEnabled: pushed.isEnabled ?? current?.isEnabled ?? true,
+    isAuthorised: !isLeaving,
+    details: { ...current?.details, ...pushed.details },
+    isDeleted: push.change === 'delete',
+    version: push.version,
+    lastLoss: '',
+  }
+}
+
+const isOpen = (account: Account): boolean => !account.isDeleted && account.isAuthorised && account.isEnabled
+
+/** The newer of the two rows, with the newest loss of both: the same whichever came first. */
+function settle<Row extends PushedRow> (current: Row | undefined, next: Row, isLoss: boolean): Row {
+  const lastLoss = newer(current?.lastLoss ?? '', isLoss ? next.version : '')
+  const isLate = current !== undefined && next.version < current.version
+  return { ...(isLate ? current : next), lastLoss }
+}
+
+function newer (a: PushVersion | '', b: PushVersion | ''): PushVersion | '' {
+  return a > b ? a : b
+}

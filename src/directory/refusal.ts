@@ -1,0 +1,32 @@
+/**
+ * Every "no" to a known request, one literal each. The page, the XHR body, the log line and the tests share it, so that a support
+ * engineer who reads one finds the others.
+ */
+export const refusalReasons = [
+  // the directory says no
+  'tenant-unknown', 'tenant-closed', 'binding-missing', 'account-not-authorised', 'account-disabled', 'authorisation-withdrawn',
+  // the login says no
+  'callback-malformed', 'authorization-denied', 'flow-unknown', 'flow-expired', 'tenant-mismatch', 'code-refused', 'code-reused',
+  'account-unnamed', 'marketplace-unavailable', 'login-loop', 'confirmation-expired',
+  // the request says no
+  'cross-site-request', 'session-missing',
+] as const
+
+export type RefusalReason = (typeof refusalReasons)[number]
+
+/** The part that `decideAccess` may answer. */
+export type AccessRefusal = Extract<RefusalReason,
+  'tenant-unknown' | 'tenant-closed' | 'binding-missing' | 'account-not-authorised' | 'account-disabled' | 'authorisation-withdrawn'>
+
+/** The HTTP status that goes with a reason, the same for pages and problem bodies. */
+export function statusOf (reason: RefusalReason): 400 | 401 | 403 | 503 {
+  switch (reason) {
+    case 'callback-malformed': return 400
+    case 'session-missing': return 401
+    case 'marketplace-unavailable': return 503
+    case 'tenant-unknown': case 'tenant-closed': case 'binding-missing': case 'account-not-authorised': case 'account-disabled':
+    case 'authorisation-withdrawn': case 'authorization-denied': case 'flow-unknown': case 'flow-expired': case 'tenant-mismatch':
+    case 'code-refused': case 'code-reused': case 'account-unnamed': case 'login-loop': case 'confirmation-expired':
+    case 'cross-site-request': return 403
+  }
+}

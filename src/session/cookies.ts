@@ -1,0 +1,38 @@
+import type { CookieSerializeOptions } from '@fastify/cookie'
+
+/**
+ * `__Host-` ties a cookie to exactly this host, to https and to `/`, so that no sibling sub-domain can plant one (RFC 6265bis
+ * §4.1.3.2; T-27). Every name of ours starts with `ownCookiePrefix`; the upstream neither sees nor sets such a cookie (C-45).
+ */
+export const ownCookiePrefix = '__Host-jointgate'
+
+export const cookieNames = {
+  session: ownCookiePrefix,
+  /** One cookie per pending login flow, so that tabs don't overwrite each other; the flow's short name follows. */
+  flowPrefix: `${ownCookiePrefix}-flow-`,
+  confirmation: `${ownCookiePrefix}-confirm`,
+  /** Counts sign-ins started within a minute: the loop guard. */
+  starts: `${ownCookiePrefix}-starts`,
+  language: `${ownCookiePrefix}-lang`,
+} as const
+
+/** Set and deleted with the same attributes, or browsers keep the old one (T-14). */
+export const cookieAttributes: CookieSerializeOptions = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' }
+
+export function isOwnCookie (name: string): boolean {
+  return name.startsWith(ownCookiePrefix)
+}
+
+/**
+ * All values that a `Cookie` header holds under one name, as sent. Two cookies of one name mean that somebody planted one: then
+ * neither may be used (C-32), which a parser that keeps the first or the last can't tell.
+ */
+export function cookieValues (header: string | undefined, name: string): string[] {
+  const values: string[] = []
+  if (header === undefined || !header.includes(name)) return values
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals > 0 && pair.slice(0, equals).trim() === name) values.push(pair.slice(equals + 1).trim())
+  }
+  return values
+}

@@ -1,0 +1,38 @@
+import type { Brand } from '../base/brand.ts'
+import type { AppId, PushVersion, TenantId, UserName } from '../directory/model.ts'
+
+/** The cookie's value: whoever holds it is the end-user. Never stored, never logged. */
+export type SessionId = Brand<'SessionId'>
+/** SHA-256 of a session id: what the store and the log know a session by. */
+export type SessionRef = Brand<'SessionRef'>
+
+/** What a grant returned (RFC 6749 §5.1). Kept sealed; never leaves the gateway (C-10). */
+export interface TokenSet {
+  readonly accessToken: string
+  /** Optional: the marketplace's own pages disagree on whether one comes (`login.md` §1.3). */
+  readonly refreshToken?: string
+  /** Epoch ms. */
+  readonly expiresAt: number
+}
+
+/** A signed-in end-user in one browser. All times in epoch ms. */
+export interface Session {
+  readonly ref: SessionRef
+  readonly tenantId: TenantId
+  readonly appId: AppId
+  readonly userName: UserName
+  /** The directory's newest loss of access that the sign-in knew of; see `decideAccess`. */
+  readonly knownLoss: PushVersion | ''
+  /** The client that got the tokens: only it can renew them (`login.md` Q22). */
+  readonly clientId: string
+  readonly tokens: TokenSet
+  readonly createdAt: number
+  /** The end that no activity moves. */
+  readonly endsAt: number
+  /** Rounded: written once a minute at most, not per request. */
+  readonly lastSeenAt: number
+  /** Renewal failed for want of an answer; not tried again before this time. 0 when the last one went well. */
+  readonly renewalDueAt: number
+  /** Grows with each write, for compare-and-set. */
+  readonly revision: number
+}
