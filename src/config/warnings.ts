@@ -1,0 +1,32 @@
+import type { Config } from './load-config.ts'
+
+/** What is allowed but seldom meant, in sentences for the operator. `serve` logs them, `check` prints them. */
+export function configWarnings ({ marketplace, session, listen, dangerouslyAllowHttp }: Config): string[] {
+  const warnings: string[] = []
+  if (marketplace.kitKeys.length === 0) {
+    warnings.push('JOINTGATE_MARKETPLACE_KIT_KEYS is empty: every push is refused, so nobody can be authorised.')
+  }
+  if (marketplace.privateKeys.length === 0) {
+    warnings.push('JOINTGATE_MARKETPLACE_PRIVATE_KEYS is empty: no client secret can be opened, so nobody can sign in.')
+  }
+  if (marketplace.productionKeys.length > 0) {
+    warnings.push('JOINTGATE_MARKETPLACE_PRODUCTION_KEYS is reserved: this version does not serve the base interfaces.')
+  }
+  if (marketplace.tenantDomains.length === 0) {
+    warnings.push('JOINTGATE_MARKETPLACE_TENANT_DOMAINS is empty: a signed push may name any public https host as an authorization server.')
+  }
+  if (dangerouslyAllowHttp) {
+    warnings.push('JOINTGATE_DANGEROUSLY_ALLOW_HTTP is on: http and loopback addresses are accepted. Never use it for real data.')
+  }
+  if (session.idleTimeoutSeconds > 3_600 || session.absoluteTimeoutSeconds > 86_400) {
+    warnings.push('Sessions live longer than NIST SP 800-63B AAL2 allows (1 hour idle, 24 hours in all).')
+  }
+  if (!isLoopbackHost(listen.operator.host)) {
+    warnings.push(`The operator listener is bound to ${listen.operator.host}: see that only operators can reach it.`)
+  }
+  return warnings
+}
+
+function isLoopbackHost (host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}

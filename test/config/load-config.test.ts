@@ -1,0 +1,240 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import t from 'tap'
+import { loadConfig, type LoadedConfig } from '../../src/config/load-config.ts'
+import { configWarnings } from '../../src/config/warnings.ts'
+import { listSettings } from '../../src/config/settings.ts'
+
+const sealingKey = randomBytes(32).toString('base64')
+const mandatory = {
+  JOINTGATE_SECRET_KEYS: sealingKey,
+  JOINTGATE_APP_ID: 'app-1',
+  JOINTGATE_PUBLIC_URL: 'https://app.example.com',
+  JOINTGATE_UPSTREAM: 'http://127.0.0.1:3000',
+}
+
+function load (env: Record<string, string>, files: Record<string, string> = {}): LoadedConfig {
+  return loadConfig({
+    env,
+    cwd: '/srv',
+    readFile: (path) => {
+      const text = files[path]
+      if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
+      return text
+    },
+  })
+}
+
+function loadGood (env: Record<string, string>, files?: Record<string, string>) {
+  const loaded = load({ ...mandatory, ...env }, files)
+  if (loaded.kind === 'invalid') throw new Error(loaded.complaints.join('\n'))
+  return loaded.config
+}
+
+function complaints (env: Record<string, string>, files?: Record<string, string>): readonly string[] {
+  const loaded = load(env, files)
+  return loaded.kind === 'invalid' ? loaded.complaints : []
+}
+
+const rsaPem = (bits: number) => generateKeyPairSync('rsa', {
+  modulusLength: bits, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+}).privateKey
+
+t.test('four variables are enough, and the defaults are those of the contract', async (t) => {
+  const config = loadGood({})
+  t.match(config, {
+    listen: { public: { host: '127.0.0.1', port: 8080 }, operator: { host: '127.0.0.1', port: 8081 } },
+    storage: { kind: 'lmdb', directory: '/srv/data' },
+    application: { id: 'app-1', name: 'app.example.com', publicUrl: 'https://app.example.com', upstream: 'http://127.0.0.1:3000', upstreamTimeoutSeconds: 60, prefix: '/_gate' },
+    marketplace: { kitKeys: [], productionKeys: [], privateKeys: [], unifiedLoginUrl: 'https://macroverse.huaweicloud.com/unified-login/#/portal-login', tenantDomains: [] },
+    signIn: { direct: false, statelessCallback: 'confirm', redirectUri: 'as-registered', scope: 'get_user_info', clientAuthentication: 'body' },
+    session: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43200, renewalGraceSeconds: 300 },
+    log: { level: 'info' },
+    dangerouslyAllowHttp: false,
+  })
+  t.equal(config.secretKeys[0]?.reveal(), sealingKey)
+})
+
+t.test('the config is frozen to its leaves', async (t) => {
+  const config = loadGood({ JOINTGATE_MARKETPLACE_TENANT_DOMAINS: 'a.example' })
+  const { listen, marketplace, secretKeys } = config
+  for (const part of [config, listen, listen.public, marketplace, marketplace.tenantDomains, secretKeys]) {
+    t.ok(Object.isFrozen(part))
+  }
+})
+
+t.test('all complaints come at once, each with the key and the variable', async (t) => {
+  t.same(complaints({ JOINTGATE_LISTEN: 'everywhere', JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '1h', JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'yes' }), [
+    'listen.public (JOINTGATE_LISTEN): must be an address and a port such as 127.0.0.1:8080 or [::1]:8080',
+    'secretKeys (JOINTGATE_SECRET_KEYS): is missing',
+    'application.id (JOINTGATE_APP_ID): is missing',
+    'application.publicUrl (JOINTGATE_PUBLIC_URL): is missing',
+    'application.upstream (JOINTGATE_UPSTREAM): is missing',
+    'session.idleTimeoutSeconds (JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS): must be a whole number from 1 to 86400',
+    'dangerouslyAllowHttp (JOINTGATE_DANGEROUSLY_ALLOW_HTTP): must be true or false',
+  ])
+})
+
+t.test('the file holds nested keys, numbers and lists; variables win over it', async (t) => {
+  const file = `
+listen: { public: "0.0.0.0:9000" }
+application:
+  id: from-file
+  name: 订单系统
+session:
+  idleTimeoutSeconds: 600
+marketplace:
+  tenantDomains: [ one.example, "*.Two.example" ]
+dangerouslyAllowHttp: false
+`
+  const { JOINTGATE_APP_ID: _, ...env } = mandatory
+  const loaded = load({ ...env, JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '700' }, { '/srv/jointgate.yaml': file })
+  t.match(loaded, {
+    config: {
+      listen: { public: { host: '0.0.0.0', port: 9000 } },
+      application: { id: 'from-file', name: '订单系统' },
+      session: { idleTimeoutSeconds: 700 },
+      marketplace: { tenantDomains: ['one.example', 'two.example'] },
+    },
+  })
+  t.match(load({ ...mandatory, JOINTGATE_CONFIG: 'etc/other.yaml' }, { '/srv/etc/other.yaml': 'log: { level: debug }' }), { config: { log: { level: 'debug' } } })
+})
+
+t.test('a misspelt key or variable is a complaint that names the nearest one', async (t) => {
+  t.same(complaints({ ...mandatory, JOINTGATE_UPSTRAEM: 'http://x' }), ['JOINTGATE_UPSTRAEM: there is no such variable; did you mean JOINTGATE_UPSTREAM?'])
+  t.same(complaints({ ...mandatory, JOINTGATE_QUUX_FILE: '/x' }).length, 1)
+  t.same(complaints(mandatory, { '/srv/jointgate.yaml': 'session: { idleTimeout: 5 }\nzzz: 1' }), [
+    'session.idleTimeout: there is no such key; did you mean session.idleTimeoutSeconds?',
+    'zzz: there is no such key',
+  ])
+  t.same(complaints(mandatory, { '/srv/jointgate.yaml': '__proto__: { polluted: true }' }), ['__proto__: there is no such key'])
+})
+
+t.test('the links that Kubernetes sets for a Service named jointgate are no misspelt variables', async (t) => {
+  const links = ['PORT', 'SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_HTTP', 'PORT_8080_TCP', 'PORT_8080_TCP_ADDR', 'OPERATOR_SERVICE_HOST', 'OPERATOR_PORT_8081_TCP']
+  t.same(complaints({ ...mandatory, ...Object.fromEntries(links.map((name) => [`JOINTGATE_${name}`, 'tcp://10.0.0.1:80'])) }), [])
+})
+
+t.test('NAME_FILE reads the value from a file for every variable', async (t) => {
+  const { JOINTGATE_SECRET_KEYS: _, ...env } = mandatory
+  const config = load({ ...env, JOINTGATE_SECRET_KEYS_FILE: '/run/keys' }, { '/run/keys': `${sealingKey}\n` })
+  t.equal(config.kind === 'ok' && config.config.secretKeys[0]?.reveal(), sealingKey)
+  t.same(complaints({ ...mandatory, JOINTGATE_SECRET_KEYS_FILE: '/run/keys' }, { '/run/keys': sealingKey }),
+    ['JOINTGATE_SECRET_KEYS and JOINTGATE_SECRET_KEYS_FILE are both set: keep one'])
+  t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: '/run/none' }), ['JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: cannot read /run/none (ENOENT)'])
+  for (const { variable } of listSettings()) {
+    t.match(complaints({ [`${variable}_FILE`]: '/run/none' }), new RegExp(`${variable}_FILE: cannot read`), `${variable}_FILE is known`)
+  }
+})
+
+t.test('an empty variable counts as not set', async (t) => {
+  t.equal(loadGood({ JOINTGATE_LISTEN: '', JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: '' }).listen.public.port, 8080)
+  t.same(complaints({ ...mandatory, JOINTGATE_APP_ID: '' }), ['application.id (JOINTGATE_APP_ID): is missing'])
+})
+
+t.test('a file that is named must be there, be YAML and hold keys', async (t) => {
+  const named = { ...mandatory, JOINTGATE_CONFIG: 'c.yaml' }
+  t.same(complaints(named), ['cannot read the config file /srv/c.yaml (ENOENT)'])
+  t.same(complaints(named, { '/srv/c.yaml': 'a: b\n  - canary: [' }).every((line) => /c\.yaml line \d+: not YAML \([A-Z_]+\)$/.test(line)), true)
+  for (const text of ['- a', 'text', '5', 'a: &x 1\nb: *x']) {
+    t.same(complaints(named, { '/srv/c.yaml': text }), ['/srv/c.yaml: must hold keys and values, without aliases'], text)
+  }
+  t.same(complaints(named, { '/srv/c.yaml': 'marketplace: 5\nsession:\n' }), ['marketplace: must hold keys and values'])
+  t.equal(load(named, { '/srv/c.yaml': '' }).kind, 'ok')
+})
+
+t.test('C-68: sealing keys that are weak or not 32 bytes are refused', async (t) => {
+  const base64 = (bytes: Iterable<number>) => Buffer.from([...bytes]).toString('base64')
+  const counted = Array.from({ length: 32 }, (_, index) => index)
+  const repeated = counted.map((byte) => byte % 8)
+  for (const weak of [base64(new Uint8Array(32)), base64(new Uint8Array(32).fill(7)), base64(counted), base64(repeated),
+    Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64')]) {
+    t.match(complaints({ ...mandatory, JOINTGATE_SECRET_KEYS: `${sealingKey},${weak}` }), [/JOINTGATE_SECRET_KEYS.*not random/], weak)
+  }
+  for (const wrong of ['short', randomBytes(31).toString('base64'), randomBytes(33).toString('base64'), '§§§', ',']) {
+    t.match(complaints({ ...mandatory, JOINTGATE_SECRET_KEYS: wrong }), [/JOINTGATE_SECRET_KEYS.*32 bytes/], wrong)
+  }
+  t.match(complaints({ ...mandatory, JOINTGATE_SECRET_KEYS: `${sealingKey},${sealingKey}` }), [/twice/])
+  const two = loadGood({ JOINTGATE_SECRET_KEYS: `${randomBytes(32).toString('base64url')}, ${sealingKey}` })
+  t.equal(two.secretKeys.length, 2)
+  for (let run = 0; run < 200; run++) loadGood({ JOINTGATE_SECRET_KEYS: randomBytes(32).toString('base64') })
+})
+
+t.test('C-68: a sample word is no access key', async (t) => {
+  for (const word of ['changeme', 'your-access-key', '<key>', 'xxxx', 'Secret']) {
+    t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_KIT_KEYS: `good-0001,${word}` }), [/JOINTGATE_MARKETPLACE_KIT_KEYS.*sample word/], word)
+  }
+  t.same(loadGood({ JOINTGATE_MARKETPLACE_KIT_KEYS: ' k-0001 , k-0002,' }).marketplace.kitKeys.map((key) => key.reveal()), ['k-0001', 'k-0002'])
+})
+
+t.test('private keys: several PEM texts, RSA of 3072 bits or more', async (t) => {
+  const good = rsaPem(3072)
+  const keysOf = (value: string) => loadGood({ JOINTGATE_MARKETPLACE_PRIVATE_KEYS: value }).marketplace.privateKeys.length
+  t.equal(keysOf(good + good), 2)
+  t.equal(keysOf(good.replaceAll('\n', '\\n')), 1, 'one line with \\n, as .env files write it')
+  t.equal(loadGood({}, { '/srv/jointgate.yaml': JSON.stringify({ marketplace: { privateKeys: [good, good] } }) }).marketplace.privateKeys.length, 2)
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const broken = good.replace(/MII..../, 'AAAAAAA')
+  for (const [value, why] of [[rsaPem(2048), /3072 bits/], [ec, /3072 bits/], [broken, /cannot be read/], ['canary', /nothing else/], [`${good}canary`, /nothing else/]] as const) {
+    t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_PRIVATE_KEYS: value }), [why])
+  }
+})
+
+t.test('addresses: origins without path; http on the public side needs the switch and a loopback name', async (t) => {
+  const bad = ['http://app.example.com', 'https://app.example.com/x', 'https://app.example.com?x', 'https://u:p@app.example.com', 'https://app.example.com#', 'ftp://a', 'app.example.com', 'https://']
+  for (const url of bad) t.match(complaints({ ...mandatory, JOINTGATE_PUBLIC_URL: url }), [/JOINTGATE_PUBLIC_URL/], url)
+  const withSwitch = { ...mandatory, JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'true' }
+  t.match(complaints({ ...withSwitch, JOINTGATE_PUBLIC_URL: 'http://app.example.com' }), [/loopback/])
+  for (const url of ['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080', 'https://app.example.com:8443']) {
+    t.equal(loadGood({ ...withSwitch, JOINTGATE_PUBLIC_URL: url }).application.publicUrl, url)
+  }
+  t.equal(loadGood({ JOINTGATE_PUBLIC_URL: 'https://app.example.com/' }).application.publicUrl, 'https://app.example.com')
+  for (const url of ['http://a/b', 'unix:/x', '127.0.0.1:3000']) t.match(complaints({ ...mandatory, JOINTGATE_UPSTREAM: url }), [/JOINTGATE_UPSTREAM/], url)
+  t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: 'http://127.0.0.1:8082/#/x' }), [/UNIFIED_LOGIN_URL/])
+  t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: 'https://a/#/x?ind=UNOP' }), [/UNIFIED_LOGIN_URL/])
+  t.equal(loadGood({ ...withSwitch, JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: 'http://127.0.0.1:8082/#/x' }).marketplace.unifiedLoginUrl, 'http://127.0.0.1:8082/#/x')
+})
+
+t.test('the forms of the other values', async (t) => {
+  const refused: Array<[string, string[]]> = [
+    ['JOINTGATE_LISTEN', ['8080', ':8080', '127.0.0.1', '127.0.0.1:99999', '[1:2]:80', 'a b:80']],
+    ['JOINTGATE_PREFIX', ['_gate', '/', '/_gate/', '/a//b', '/a/../b', '/%61', '/ä', '/' + 'a'.repeat(64)]],
+    ['JOINTGATE_MARKETPLACE_TENANT_DOMAINS', ['https://a.example', 'a..b', 'a_b.example', '-a.example', 'a.example:443', 'exämple']],
+    ['JOINTGATE_LOG_LEVEL', ['verbose', 'INFO']],
+    ['JOINTGATE_SIGN_IN_REDIRECT_URI', ['none']],
+    ['JOINTGATE_APPLICATION_NAME', ['a\nb', ' a', 'x'.repeat(257)]],
+    ['JOINTGATE_SESSION_ABSOLUTE_TIMEOUT_SECONDS', ['0', '-1', '1.5', '1e3', '9'.repeat(12)]],
+  ]
+  for (const [variable, values] of refused) {
+    for (const value of values) t.match(complaints({ ...mandatory, [variable]: value }), [new RegExp(variable)], `${variable}=${value}`)
+  }
+  t.same(loadGood({ JOINTGATE_LISTEN: '[::]:80' }).listen.public, { host: '::', port: 80 })
+  t.same(complaints({ ...mandatory, JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '100', JOINTGATE_SESSION_ABSOLUTE_TIMEOUT_SECONDS: '99' }),
+    ['session.idleTimeoutSeconds (JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS): must not be longer than session.absoluteTimeoutSeconds'])
+})
+
+t.test('Redis is refused in clear words until this program can use it', async (t) => {
+  for (const value of ['redis://h', 'rediss://h', 'redis+sentinel://h', 'redis+cluster://h']) {
+    t.match(complaints({ ...mandatory, JOINTGATE_STORAGE: value }), [/LMDB only/], value)
+  }
+  for (const value of ['sqlite:x', 'lmdb:', './data']) t.match(complaints({ ...mandatory, JOINTGATE_STORAGE: value }), [/must be lmdb:DIRECTORY/], value)
+  t.equal(loadGood({ JOINTGATE_STORAGE: 'lmdb:/data' }).storage.directory, '/data')
+})
+
+t.test('T-38: no complaint repeats a value, and a config that is printed shows no secret', async (t) => {
+  const canary = 'canary7f3a'
+  for (const { variable } of listSettings()) {
+    t.notMatch(complaints({ [variable]: `${canary}\u0001?` }).join(), canary, variable)
+  }
+  t.notMatch(complaints({}, { '/srv/jointgate.yaml': `secretKeys: "${canary}\n x: [` }).join(), canary)
+  t.notMatch(complaints({}, { '/srv/jointgate.yaml': `secretKeys: { ${canary}: 1 }` }).join(), canary)
+  t.notMatch(JSON.stringify(loadGood({ JOINTGATE_MARKETPLACE_KIT_KEYS: canary })), canary)
+})
+
+t.test('warnings tell what is allowed but seldom meant', async (t) => {
+  const quiet = loadGood({ JOINTGATE_MARKETPLACE_KIT_KEYS: 'k-0001', JOINTGATE_MARKETPLACE_PRIVATE_KEYS: rsaPem(3072), JOINTGATE_MARKETPLACE_TENANT_DOMAINS: 'a.example' })
+  t.same(configWarnings(quiet), [])
+  const loud = configWarnings(loadGood({
+    JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'true', JOINTGATE_OPERATOR_LISTEN: '0.0.0.0:8081', JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '7200', JOINTGATE_MARKETPLACE_PRODUCTION_KEYS: 'p-0001',
+  }))
+  for (const word of ['KIT_KEYS', 'PRIVATE_KEYS', 'TENANT_DOMAINS', 'PRODUCTION_KEYS', 'ALLOW_HTTP', 'AAL2', '0.0.0.0']) t.match(loud.join('\n'), word)
+})

@@ -1,0 +1,66 @@
+import t from 'tap'
+import fastify from 'fastify'
+import { faults } from '../../src/base/coded-errors.ts'
+import { describeError } from '../../src/telemetry/describe-error.ts'
+import { createLogController, createLogOptions, logEvents } from '../../src/telemetry/log.ts'
+
+function collect (level = 'info') {
+  const lines: string[] = []
+  const stream = { write: (line: string) => { lines.push(line) } }
+  const app = fastify({ logger: createLogOptions({ level, stream }), logController: createLogController() })
+  return { app, lines, last: () => JSON.parse(lines.at(-1) ?? '{}') }
+}
+
+t.test('C-65: a line is JSON with level name, UTC time and event, and stays one line', async (t) => {
+  const { app, last, lines } = collect()
+  app.log.info({ event: logEvents.gatewayStarted, name: 'a\nb' }, 'one\ntwo')
+  t.match(last(), { level: 'info', event: 'gateway.started', msg: 'one\ntwo', name: 'a\nb' })
+  t.match(last().time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  t.equal(lines.join('').split('\n').length, 2, 'one line and its end')
+})
+
+t.test('T-38: a request is method, path without query, and id', async (t) => {
+  const { app, last, lines } = collect()
+  app.get('/cb', async (request) => { request.log.info({ req: request }, 'seen') })
+  await app.inject({ url: '/cb?code=canary&tenant=canary', headers: { cookie: 'a=canary', authorization: 'Bearer canary' } })
+  t.same(Object.keys(last().req).sort(), ['method', 'path', 'requestId'])
+  t.equal(last().req.path, '/cb')
+  t.equal(last().requestId, last().req.requestId)
+  t.notMatch(lines.join(), 'canary')
+  t.equal(lines.length, 1, 'Fastify adds no line of its own')
+})
+
+t.test('T-38: known secret members are hidden wherever a line holds them', async (t) => {
+  const { app, lines } = collect()
+  app.log.info({ cookie: 'canary', 'set-cookie': 'canary', answer: { access_token: 'canary', clientSecret: 'canary' }, req: { url: '/x', headers: { cookie: 'canary' } } }, 'x')
+  t.notMatch(lines.join(), 'canary')
+})
+
+t.test('an error shows type, code, stack and its causes', async (t) => {
+  const cause = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:3000'), { code: 'ECONNREFUSED' })
+  const described = describeError(new faults.UpstreamUnreachable({ cause }))
+  t.match(described, { code: 'GW_UPSTREAM_UNREACHABLE', statusCode: 502, cause: { code: 'ECONNREFUSED', message: 'connect ECONNREFUSED 127.0.0.1:3000' } })
+  t.match(described.stack, /log\.test/)
+  t.match(describeError(new AggregateError([cause, cause, cause, cause], 'all')).errors, { length: 3 })
+  t.match(describeError('text'), { type: 'string', message: '' })
+})
+
+t.test('T-38: an error shows no body, token or query that a library hung on it', async (t) => {
+  const token = `canary${'A1b2'.repeat(10)}`
+  const jsonError = (() => { try { JSON.parse('canary "x" is a body') } catch (error) { return error } })()
+  const errors = [
+    Object.assign(new Error('bad'), { body: 'canary', response: { canary: 1 }, input: 'canary', headers: { authorization: 'canary' } }),
+    new Error('bad', { cause: { error: 'invalid_grant', error_description: 'canary', access_token: token } }),
+    new Error(`GET https://x/cb?code=canary&tenant=1 failed with ${token}`),
+    new Error('parse', { cause: jsonError }),
+    Object.assign(new Error('bad'), { code: `canary ${token}` }),
+  ]
+  for (const error of errors) t.notMatch(JSON.stringify(describeError(error)), 'canary')
+  t.equal(describeError(errors[1]).cause?.code, 'invalid_grant')
+})
+
+t.test('a chain of causes that bites its tail ends', async (t) => {
+  const error = new Error('a')
+  error.cause = error
+  t.ok(JSON.stringify(describeError(error)).length < 20_000)
+})
