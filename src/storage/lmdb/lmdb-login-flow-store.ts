@@ -1,0 +1,71 @@
+import type { Database, RootDatabase } from 'lmdb'
+import { faults } from '../../base/coded-errors.ts'
+import type { SealedBox } from '../../base/sealed-box.ts'
+import type { FlowRef, LoginFlow, LoginFlowStore, PendingConfirmation } from '../../session/login-flow.ts'
+import { guarded } from './lmdb-environment.ts'
+
+interface Stored { expiresAt: number, sealed: Buffer }
+
+/** Login flows, confirmations and spent codes in LMDB; all of them short-lived and one-time. */
+export function openLmdbLoginFlowStore (environment: RootDatabase, box: SealedBox): LoginFlowStore {
+  const flows = openOneTimeTable<LoginFlow>(environment, box, 'login-flows')
+  const confirmations = openOneTimeTable<PendingConfirmation>(environment, box, 'confirmations')
+  const codes: Database<number, string> = environment.openDB('spent-codes', { encoding: 'msgpack', useVersions: true })
+
+  return {
+    saveFlow: flows.save,
+    findFlow: flows.find,
+    consumeFlow: flows.consume,
+    saveConfirmation: confirmations.save,
+    findConfirmation: confirmations.find,
+    consumeConfirmation: confirmations.consume,
+
+    // Version compared with "none yet": of two callbacks at once one write goes through.
+    claimCode: (codeDigest, expiresAt) => guarded(async () => {
+      const isFirst = await codes.put(codeDigest, expiresAt, 1, null as unknown as number)
+      await environment.flushed
+      return isFirst
+    }),
+
+    sweep: async (now) => {
+      const spent = [...codes.getRange()].filter(({ value }) => value < now)
+      await guarded(() => environment.batch(() => {
+        for (const { key } of spent) void codes.remove(key)
+      }))
+      return spent.length + await flows.sweep(now) + await confirmations.sweep(now)
+    },
+  }
+}
+
+function openOneTimeTable<Row extends { ref: FlowRef, expiresAt: number }> (environment: RootDatabase, box: SealedBox, name: string) {
+  const table: Database<Stored, FlowRef> = environment.openDB(name, { encoding: 'msgpack', useVersions: true })
+  const sealContext = (ref: FlowRef): string => `${name}:${ref}`
+  const find = (ref: FlowRef): Row | undefined => {
+    const stored = table.get(ref)
+    if (stored === undefined) return undefined
+    const opened = box.open(stored.sealed, sealContext(ref))
+    if (opened === undefined) throw new faults.StorageCorrupt()
+    return JSON.parse(opened.toString()) as Row
+  }
+
+  return {
+    save: (row: Row) => guarded(async () => {
+      await table.put(row.ref, { expiresAt: row.expiresAt, sealed: box.seal(JSON.stringify(row), sealContext(row.ref)) }, 1)
+    }),
+    find: (ref: FlowRef) => guarded(() => find(ref)),
+    consume: (ref: FlowRef) => guarded(async () => {
+      const row = find(ref)
+      // Removing at a version succeeds once: whoever removed it has consumed it.
+      if (row === undefined || !await table.remove(ref, 1)) return undefined
+      await environment.flushed
+      return row
+    }),
+    async sweep (now: number): Promise<number> {
+      const expired = [...table.getRange()].filter(({ value }) => value.expiresAt < now)
+      await guarded(() => environment.batch(() => {
+        for (const { key } of expired) void table.remove(key)
+      }))
+      return expired.length
+    },
+  }
+}

@@ -1,0 +1,85 @@
+import type { Database, RootDatabase } from 'lmdb'
+import { faults } from '../../base/coded-errors.ts'
+import type { SealedBox } from '../../base/sealed-box.ts'
+import type { Session, SessionRef } from '../../session/session.ts'
+import type { SessionStore } from '../../session/session-store.ts'
+import { guarded } from './lmdb-environment.ts'
+
+/** endsAt and lastSeenAt as doubles, before the sealed session: `sweep` reads them without opening a million seals. */
+const headerLength = 16
+/** Opened sessions kept in memory; the bytes on disk are compared at each find, so a kept one is never a stale one. */
+const keptSessions = 20_000
+const sweepBatch = 1_000
+
+/** Sessions in LMDB, keyed by the hash of the id. LMDB's entry version is the session's revision: compare-and-set for free. */
+export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox): SessionStore {
+  const sessions: Database<Buffer, SessionRef> = environment.openDB('sessions', { encoding: 'binary', useVersions: true })
+  const kept = new Map<SessionRef, { bytes: Buffer, session: Session }>()
+
+  const encode = (session: Session): Buffer => {
+    const header = Buffer.alloc(headerLength)
+    header.writeDoubleBE(session.endsAt, 0)
+    header.writeDoubleBE(session.lastSeenAt, 8)
+    return Buffer.concat([header, box.seal(JSON.stringify(session), sealContext(session.ref))])
+  }
+
+  const decode = (ref: SessionRef, bytes: Buffer): Session => {
+    const opened = box.open(bytes.subarray(headerLength), sealContext(ref))
+    if (opened === undefined) throw new faults.StorageCorrupt()
+    return JSON.parse(opened.toString()) as Session
+  }
+
+  const keep = (ref: SessionRef, bytes: Buffer): Session => {
+    const session = decode(ref, bytes)
+    kept.delete(ref)
+    if (kept.size >= keptSessions) kept.delete(kept.keys().next().value ?? ref)
+    kept.set(ref, { bytes, session })
+    return session
+  }
+
+  return {
+    find: (ref) => guarded(() => {
+      // The fast read lends LMDB's buffer until the next read: compare in place, copy only what is new.
+      const bytes = sessions.getBinaryFast(ref)
+      if (bytes === undefined) {
+        kept.delete(ref)
+        return undefined
+      }
+      const known = kept.get(ref)
+      return known?.bytes.equals(bytes) === true ? known.session : keep(ref, Buffer.from(bytes))
+    }),
+
+    create: (session) => guarded(async () => {
+      await sessions.put(session.ref, encode(session), session.revision)
+      await environment.flushed
+    }),
+
+    replace: (session) => guarded(() => sessions.put(session.ref, encode(session), session.revision, session.revision - 1)),
+
+    end: (ref) => guarded(async () => {
+      if (!sessions.doesExist(ref)) return false
+      await sessions.remove(ref)
+      await environment.flushed
+      return true
+    }),
+
+    sweep: async (now, idleSince) => {
+      let removed = 0
+      let start: SessionRef | undefined
+      do {
+        const batch = [...sessions.getRange({ ...(start === undefined ? {} : { start, exclusiveStart: true }), limit: sweepBatch })]
+        const dead = batch.filter(({ value }) => value.readDoubleBE(0) <= now || value.readDoubleBE(8) <= idleSince)
+        await guarded(() => environment.batch(() => {
+          for (const { key } of dead) void sessions.remove(key)
+        }))
+        removed += dead.length
+        start = batch.length === sweepBatch ? batch.at(-1)?.key : undefined
+      } while (start !== undefined)
+      return removed
+    },
+  }
+}
+
+function sealContext (ref: SessionRef): string {
+  return `session:${ref}`
+}
