@@ -1,0 +1,16 @@
+import type { LoginReason } from '../session/authentication.ts'
+
+export interface SignInWish {
+  /** Already judged by `parseReturnTo`. */
+  readonly returnTo?: string | undefined
+  /** Shown as a notice; `no-cookie` needs none. */
+  readonly because?: LoginReason | undefined
+}
+
+/** Address of the sign-in page on our own origin, for redirects, links and problem bodies alike. */
+export function signInLocation (prefix: string, { returnTo = '/', because = 'no-cookie' }: SignInWish = {}): string {
+  const query = new URLSearchParams()
+  if (returnTo !== '/') query.set('return_to', returnTo)
+  if (because !== 'no-cookie') query.set('because', because)
+  return `${prefix}/sign-in${query.size > 0 ? `?${query}` : ''}`
+}

@@ -1,0 +1,54 @@
+import type { PageTexts } from './page-texts.ts'
+
+export const faultsInEnglish: PageTexts['faults'] = {
+  GW_STORAGE_UNAVAILABLE: {
+    title: 'Briefly out of order',
+    whatHappened: 'The sign-in service cannot read its data at the moment. You have not been signed out.',
+    whatToDo: 'Wait a moment and load the page again.',
+  },
+  GW_STORAGE_CORRUPT: {
+    title: 'Out of order',
+    whatHappened: 'The sign-in service cannot open its stored data.',
+    whatToDo: 'Please give the support code to the provider of this application.',
+  },
+  GW_UPSTREAM_UNREACHABLE: {
+    title: 'The application does not answer',
+    whatHappened: 'You are signed in, but the application behind this address cannot be reached.',
+    whatToDo: 'Wait a moment and load the page again. If it lasts, give the support code to the provider of this application.',
+  },
+  GW_UPSTREAM_TIMEOUT: {
+    title: 'The application takes too long',
+    whatHappened: 'The application did not answer in time. Whether it carried out your request is not known.',
+    whatToDo: 'Before you repeat an order or a payment, look whether it went through.',
+  },
+  GW_REQUEST_PATH_AMBIGUOUS: {
+    title: 'This address is not accepted',
+    whatHappened: 'The address holds characters that different servers read differently, such as an encoded slash.',
+    whatToDo: 'Check the link you came by, or start from the application’s first page.',
+  },
+  GW_REQUEST_METHOD_REFUSED: {
+    title: 'This kind of request is not accepted',
+    whatHappened: 'The request used a method that is not passed on to the application.',
+    whatToDo: 'Start from the application’s first page.',
+  },
+  GW_REQUEST_UPGRADE_REFUSED: {
+    title: 'Live connections are not supported',
+    whatHappened: 'The page asked for a lasting connection (WebSocket), which is not passed on to the application.',
+    whatToDo: 'Please give the support code to the provider of this application.',
+  },
+  GW_REQUEST_INVALID: {
+    title: 'The request could not be read',
+    whatHappened: 'A part of the request is missing or malformed.',
+    whatToDo: 'Go back, load the page again and repeat what you did.',
+  },
+  GW_REQUEST_NOT_FOUND: {
+    title: 'There is no page here',
+    whatHappened: 'The address may be mistyped, or the page has moved.',
+    whatToDo: 'Check the address, or start from the application’s first page.',
+  },
+  GW_INTERNAL: {
+    title: 'Something went wrong',
+    whatHappened: 'An unexpected fault occurred on our side. It has been recorded.',
+    whatToDo: 'Try again. If it lasts, give the support code to the provider of this application.',
+  },
+}

@@ -1,0 +1,54 @@
+import type { PageTexts } from './page-texts.ts'
+
+export const faultsInChinese: PageTexts['faults'] = {
+  GW_STORAGE_UNAVAILABLE: {
+    title: '服务短暂中断',
+    whatHappened: '登录服务暂时无法读取数据。您的登录状态没有丢失。',
+    whatToDo: '请稍候片刻，然后重新加载页面。',
+  },
+  GW_STORAGE_CORRUPT: {
+    title: '服务中断',
+    whatHappened: '登录服务无法打开已保存的数据。',
+    whatToDo: '请将支持代码提供给本应用的服务商。',
+  },
+  GW_UPSTREAM_UNREACHABLE: {
+    title: '应用没有响应',
+    whatHappened: '您已登录，但目前无法连接到此地址背后的应用。',
+    whatToDo: '请稍候片刻，然后重新加载页面。如果问题持续，请将支持代码提供给本应用的服务商。',
+  },
+  GW_UPSTREAM_TIMEOUT: {
+    title: '应用响应超时',
+    whatHappened: '应用没有及时响应。您的请求是否已被执行，目前无法得知。',
+    whatToDo: '在重复提交订单或付款之前，请先查看是否已经成功。',
+  },
+  GW_REQUEST_PATH_AMBIGUOUS: {
+    title: '不接受此地址',
+    whatHappened: '地址中含有不同服务器会有不同理解的字符，例如编码后的斜杠。',
+    whatToDo: '请检查您打开的链接，或从应用首页开始。',
+  },
+  GW_REQUEST_METHOD_REFUSED: {
+    title: '不接受此类请求',
+    whatHappened: '请求使用了不会转发给应用的方法。',
+    whatToDo: '请从应用首页开始。',
+  },
+  GW_REQUEST_UPGRADE_REFUSED: {
+    title: '不支持长连接',
+    whatHappened: '页面请求了不会转发给应用的长连接（WebSocket）。',
+    whatToDo: '请将支持代码提供给本应用的服务商。',
+  },
+  GW_REQUEST_INVALID: {
+    title: '无法读取请求',
+    whatHappened: '请求中缺少某些内容，或其格式不正确。',
+    whatToDo: '请返回上一页，重新加载后再操作一次。',
+  },
+  GW_REQUEST_NOT_FOUND: {
+    title: '此处没有页面',
+    whatHappened: '地址可能有误，或页面已移动。',
+    whatToDo: '请检查地址，或从应用首页开始。',
+  },
+  GW_INTERNAL: {
+    title: '出了点问题',
+    whatHappened: '我们这边发生了意外故障，故障已被记录。',
+    whatToDo: '请重试。如果问题持续，请将支持代码提供给本应用的服务商。',
+  },
+}

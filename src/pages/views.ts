@@ -1,0 +1,58 @@
+import type { Principal } from '../directory/model.ts'
+import type { RefusalReason } from '../directory/refusal.ts'
+import type { LoginReason } from '../session/authentication.ts'
+import type { Locale } from './choose-locale.ts'
+import type { FaultCode, LoopCause } from './texts/page-texts.ts'
+
+interface View {
+  readonly locale: Locale
+  /** Path and query of a page that may be loaded again, without `lang`: makes the language switch appear. */
+  readonly here?: string
+}
+
+/** The part of a principal that a page shows. */
+export type Person = Pick<Principal, 'name' | 'userName' | 'tenantName'>
+
+export interface SignInView extends Omit<View, 'here'> {
+  /** Already judged by `parseReturnTo`. */
+  readonly returnTo: string
+  /** Why the person is here, if there is something to say about it. */
+  readonly because?: LoginReason | undefined
+  /** Where the button leads in the end: the unified login page. */
+  readonly formActions: readonly string[]
+}
+
+export interface ConfirmView extends View {
+  readonly person: Person
+  readonly antiForgery: string
+}
+
+export interface SignOutView extends View {
+  readonly person: Person
+  readonly antiForgery?: string
+  /** Where signing out leads in the end: the tenant's authorization server. */
+  readonly formActions: readonly string[]
+}
+
+export type SignedOutView = View
+
+/** What ties a page to the log line of the same event. */
+interface SupportView extends View {
+  readonly supportCode: string
+  /** Epoch ms. */
+  readonly at: number
+}
+
+export interface RefusalView extends SupportView {
+  readonly reason: RefusalReason
+  /** Already judged by `parseReturnTo`; the next sign-in leads there. */
+  readonly returnTo?: string
+  /** Only for `login-loop`. */
+  readonly cause?: LoopCause
+}
+
+export interface FaultView extends SupportView {
+  readonly code: FaultCode
+  /** As sent in `Retry-After`. */
+  readonly retryAfterSeconds?: number
+}

@@ -1,0 +1,206 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import t from 'tap'
+import { faults } from '../../src/base/coded-errors.ts'
+import type { TenantId, UserName } from '../../src/directory/model.ts'
+import { refusalReasons } from '../../src/directory/refusal.ts'
+import { locales } from '../../src/pages/choose-locale.ts'
+import { createPages } from '../../src/pages/pages.ts'
+import { signInLocation } from '../../src/pages/sign-in-location.ts'
+import type { FaultCode } from '../../src/pages/texts/page-texts.ts'
+import { isFaultCode, textsOf } from '../../src/pages/texts/texts-of.ts'
+
+const prefix = '/_gate'
+const at = Date.UTC(2025, 4, 6, 7, 8, 9)
+const supportCode = '7KQ2-M9XD'
+const faultCodes = Object.values(faults).map((Fault) => new Fault().code)
+const loopCauses = ['cookies-blocked', 'insecure-address', 'session-lost'] as const
+const notices = ['cookie-ambiguous', 'session-unknown', 'session-idle', 'session-expired', 'tokens-ended'] as const
+const unescape: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" }
+
+const personOf = (text: string) => ({ name: text, userName: text as UserName, tenantName: text, tenantId: text as TenantId })
+const pagesFor = (applicationName: string) => createPages({ prefix, applicationName, publicUrl: 'https://app.example.com' })
+
+/** Every page in one language, all data of persons and requests being `text`. */
+function everyPage (locale: (typeof locales)[number], text: string, pages = pagesFor(text)): Map<string, string> {
+  const person = personOf(text)
+  const here = `${prefix}/x?q=${encodeURIComponent(text)}`
+  const all = new Map([
+    ['sign-in', pages.signIn({ locale, returnTo: text, formActions: [] })],
+    ...notices.map((because) => [`sign-in ${because}`, pages.signIn({ locale, returnTo: '/', because, formActions: [] })] as const),
+    ['confirm', pages.confirm({ locale, here, person, antiForgery: text })],
+    ['sign-out', pages.signOut({ locale, here, person, antiForgery: text, formActions: [] })],
+    ['signed-out', pages.signedOut({ locale, here })],
+    ...refusalReasons.map((reason) => [reason, pages.refusal({ locale, reason, supportCode: text, at, returnTo: text })] as const),
+    ...loopCauses.map((cause) => [`loop ${cause}`, pages.refusal({ locale, reason: 'login-loop', cause, supportCode: text, at })] as const),
+    ...faultCodes.map((code) => [code, pages.fault({ locale, code, supportCode: text, at, retryAfterSeconds: 5 })] as const),
+  ])
+  return new Map([...all].map(([name, { html }]) => [name, html]))
+}
+
+const shown = (html: string): string => html.replace(/<[^>]*>/g, '').replace(/&(?:amp|lt|gt|quot|#39);/g, (entity) => unescape[entity] ?? '')
+const attributes = (html: string, name: string): string[] =>
+  [...html.matchAll(new RegExp(`\\s${name}="([^"]*)"`, 'g'))].map(([, value = '']) => value.replace(/&\w+;/g, (entity) => unescape[entity] ?? ''))
+/** Elements that are opened and closed in another order or number. */
+function unbalanced (html: string): string[] {
+  const open: string[] = []
+  for (const [, slash, tag = '', selfClosing] of html.matchAll(/<(\/?)([a-z][a-z0-9]*)[^>]*?(\/?)>/g)) {
+    if (slash === '' && selfClosing === '' && !['meta', 'link', 'img', 'input'].includes(tag)) open.push(tag)
+    if (slash === '/' && open.pop() !== tag) return [tag]
+  }
+  return open
+}
+const count = (html: string, pattern: RegExp): number => [...html.matchAll(pattern)].length
+
+t.test('only a layout\'s body and a fixed partial are put out as they stand: templates that have escaped for themselves', async (t) => {
+  const folder = new URL('../../views/', import.meta.url)
+  const raw = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.eta')).sort()
+    .flatMap((name) => [...readFileSync(new URL(name, folder), 'utf8').matchAll(/<%[-_]?\s*~.*?%>/gs)].map(([tag]) => `${name}: ${tag}`))
+  t.strictSame(raw.filter((found) => !/(?:(?:^|\/)layout\.eta: <%~ it\.body|: <%~ include\('@[a-z-]+'(?:, it)?\)) %>$/.test(found)), [])
+  t.ok(raw.includes('layout.eta: <%~ it.body %>'), 'the scan sees what it looks for')
+})
+
+t.test('every refusal and every fault has a page of its own in both languages, with support code, reason and UTC time (C-63)', async (t) => {
+  const titles = new Map<string, string>()
+  for (const locale of locales) {
+    const pages = everyPage(locale, 'zhang', pagesFor('App'))
+    for (const name of [...refusalReasons, ...faultCodes]) {
+      const html = pages.get(name) ?? ''
+      const { title, whatHappened, whatToDo } = isFaultCode(name) ? textsOf(locale).faults[name] : textsOf(locale).refusals[name as 'login-loop']
+      for (const text of [title, whatHappened, whatToDo, 'zhang', name, '2025-05-06 07:08:09 UTC']) t.ok(shown(html).includes(text), `${name} ${locale}: ${text}`)
+      t.equal(/[\u4e00-\u9fff]/.test([title, whatHappened, whatToDo].join('')), locale === 'zh-CN', `${name} is written in ${locale}`)
+      t.notOk(titles.has(title), `${title} is said once`)
+      titles.set(title, name)
+    }
+  }
+})
+
+t.test('both languages say everything, each in its own words', async (t) => {
+  const flatten = (value: unknown, path: string): Array<[string, string]> => typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => flatten(inner, `${path}.${key}`))
+    : [[path, typeof value === 'function' ? String((value as (input: string) => string)('A')) : String(value)]]
+  const [chinese, english] = locales.map((locale) => new Map(flatten(textsOf(locale), 'texts')))
+  t.strictSame([...chinese?.keys() ?? []].sort(), [...english?.keys() ?? []].sort())
+  for (const [path, text] of chinese ?? []) {
+    t.ok(text.trim().length > 0 && text !== english?.get(path), `${path} differs`)
+  }
+})
+
+t.test('a fault code is known only if it is in the catalogue', async (t) => {
+  for (const code of ['__proto__', 'constructor', 'toString', 'FST_ERR_VALIDATION', '', undefined, 7]) t.notOk(isFaultCode(code), String(code))
+  t.ok(faultCodes.every((code: FaultCode) => isFaultCode(code)))
+})
+
+t.test('every page is a whole document that needs no script: one h1, a language, landmarks, nothing inline', async (t) => {
+  for (const locale of locales) {
+    for (const [name, html] of everyPage(locale, 'Zhang Wei')) {
+      const says = (sentence: string): string => `${name} ${locale}: ${sentence}`
+      t.ok(html.startsWith('<!doctype html>\n') && html.includes(`<html lang="${locale}">`), says('doctype and language'))
+      t.strictSame([count(html, /<h1[ >]/g), count(html, /<main[ >]/g)], [1, 1], says('one h1, one main'))
+      t.match(html, /<title>[^<]+<\/title>/, says('title'))
+      t.notMatch(html, /<script|<style|\sstyle=|\son\w+=|javascript:|<iframe|http-equiv/i, says('nothing that the policy forbids'))
+      t.notMatch(html, /undefined|\[object|null|NaN/, says('no hole in the text'))
+      t.notMatch(shown(html), /\{\w+\}/, says('no placeholder left'))
+      const ids = attributes(html, 'id')
+      t.equal(new Set(ids).size, ids.length, says('ids are unique'))
+      for (const id of [...attributes(html, 'aria-describedby'), ...attributes(html, 'aria-labelledby')].flatMap((list) => list.split(' '))) {
+        t.ok(ids.includes(id), says(`aria reference ${id} has a target`))
+      }
+      t.strictSame(unbalanced(html), [], says('every element is closed'))
+    }
+  }
+})
+
+t.test('every form is sent by POST to an address under the prefix, and every link stays on our origin (T-09)', async (t) => {
+  for (const [name, html] of everyPage('en', '/projects?id=7')) {
+    for (const [form] of html.matchAll(/<form[^>]*>/g)) t.match(form, /^<form method="post" action="\/_gate\/(sign-in|confirm|sign-out)">$/, `${name}: ${form}`)
+    for (const href of attributes(html, 'href')) t.match(href, /^$|^\/(?!\/)/, `${name}: ${href}`)
+    t.equal(count(html, /<form/g), count(html, /<button type="submit"/g), `${name}: each form has its button`)
+    t.notMatch(html, /<input(?! type="hidden")/, `${name}: no field without a label`)
+  }
+})
+
+t.test('the sign-in page works without script and keeps where the person wanted to go, also across languages', async (t) => {
+  const { html } = pagesFor('云图 & Co').signIn({ locale: 'zh-CN', returnTo: '/a?b=c&d=%E4', because: 'session-idle', formActions: [] })
+  t.match(html, /<form method="post" action="\/_gate\/sign-in">\s*<input type="hidden" name="return_to" value="\/a\?b=c&amp;d=%E4">/)
+  t.match(shown(html), /登录 云图 & Co/)
+  t.match(shown(html), /使用云商店联营账号登录/)
+  t.match(shown(html), /由于长时间没有操作/)
+  t.match(shown(html), /无痕/)
+  const links = attributes(html, 'href').filter((href) => href.includes('lang='))
+  t.equal(links.length, 2)
+  for (const link of links) {
+    const url = new URL(link, 'https://app.example.com')
+    t.equal(url.pathname, '/_gate/sign-in')
+    t.strictSame([url.searchParams.get('return_to'), url.searchParams.get('because')], ['/a?b=c&d=%E4', 'session-idle'])
+  }
+  t.strictSame(links.map((link) => link.slice(link.indexOf('lang='))), ['lang=zh-CN', 'lang=en'])
+  t.match(pagesFor('App').signIn({ locale: 'en', returnTo: '/', formActions: [] }).html, 'Sign in with your KooGallery account')
+  t.notMatch(pagesFor('App').signIn({ locale: 'en', returnTo: '/', because: 'no-cookie', formActions: [] }).html, 'role="status"')
+})
+
+t.test('the address of the sign-in page holds what is worth saying and no more', async (t) => {
+  t.equal(signInLocation('/_gate'), '/_gate/sign-in')
+  t.equal(signInLocation('/_gate', { returnTo: '/', because: 'no-cookie' }), '/_gate/sign-in')
+  t.equal(signInLocation('/_gate', { returnTo: '/a b?c=&d#e', because: 'tokens-ended' }), '/_gate/sign-in?return_to=%2Fa+b%3Fc%3D%26d%23e&because=tokens-ended')
+})
+
+t.test('the confirm page names the person, the account and the enterprise, and offers a way out', async (t) => {
+  const person = { ...personOf('x'), name: '张伟', userName: 'zhangwei' as UserName, tenantName: '华信智能' }
+  const english = pagesFor('App').confirm({ locale: 'en', person, antiForgery: 't0ken' }).html
+  const chinese = pagesFor('App').confirm({ locale: 'zh-CN', person, antiForgery: 't0ken' }).html
+  t.match(english, '<h1>Continue as <bdi>张伟</bdi> of <bdi>华信智能</bdi>?</h1>')
+  t.match(chinese, '<h1>以“<bdi>华信智能</bdi>”的“<bdi>张伟</bdi>”身份继续？</h1>')
+  for (const html of [english, chinese]) {
+    t.match(html, '<bdi>zhangwei</bdi>')
+    t.match(html, /action="\/_gate\/confirm">\s*<input type="hidden" name="anti_forgery" value="t0ken">/)
+    t.match(html, 'href="/_gate/sign-in"')
+    t.notMatch(html, 'lang=en', 'no switch without an address that may be loaded again')
+  }
+})
+
+t.test('the sign-out page carries the anti-forgery value only if there is one', async (t) => {
+  const view = { locale: 'en', person: personOf('x'), formActions: [] } as const
+  t.match(pagesFor('App').signOut({ ...view, antiForgery: 't0ken' }).html, 'name="anti_forgery" value="t0ken"')
+  t.notMatch(pagesFor('App').signOut(view).html, '<input')
+  t.match(pagesFor('App').signedOut({ locale: 'en' }).html, 'href="/_gate/sign-in"')
+})
+
+t.test('the page of a loop names the cause it was given and has no button that would turn another round (C-19)', async (t) => {
+  for (const cause of loopCauses) {
+    const { html } = pagesFor('App').refusal({ locale: 'en', reason: 'login-loop', cause, supportCode, at })
+    t.ok(shown(html).includes(textsOf('en').loopCauses[cause]), cause)
+    t.notMatch(html, 'class="button"')
+  }
+})
+
+t.test('the next step after a refusal leads back to where the person wanted to go', async (t) => {
+  const hrefOf = (reason: (typeof refusalReasons)[number]): string | undefined =>
+    attributes(pagesFor('App').refusal({ locale: 'en', reason, supportCode, at, returnTo: '/p' }).html, 'href').find((href) => !href.includes('/assets/'))
+  t.equal(hrefOf('account-not-authorised'), '/_gate/sign-in?return_to=%2Fp')
+  t.equal(hrefOf('flow-expired'), '/_gate/sign-in?return_to=%2Fp')
+  t.equal(hrefOf('code-reused'), '/p')
+  t.match(shown(pagesFor('App').fault({ locale: 'en', code: 'GW_STORAGE_UNAVAILABLE', supportCode, at, retryAfterSeconds: 1 }).html), 'in about 1 second.')
+  t.match(shown(pagesFor('App').fault({ locale: 'zh-CN', code: 'GW_STORAGE_UNAVAILABLE', supportCode, at, retryAfterSeconds: 30 }).html), '30 秒')
+})
+
+t.test('nothing a buyer or a request brings becomes markup, in any field of any page (T-42 names among them)', async (t) => {
+  const evil = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' autofocus onfocus='x", '{name}', '{enterprise}', '__proto__', 'constructor',
+    '<%= it %>', '</title><base href=//evil>', '&lt;b&gt;', '\u202etxt']
+  const structure = (html: string): string => [...html.matchAll(/<\/?[a-z][a-z0-9]*|\s[a-z-]+(?==")/g)].join('')
+  for (const locale of locales) {
+    const plain = everyPage(locale, 'plain')
+    for (const text of evil) {
+      const pages = [...everyPage(locale, text)]
+      t.strictSame(pages.filter(([name, html]) => structure(html) !== structure(plain.get(name) ?? '')), [], `${text} leaves the structure as it is`)
+      t.strictSame(pages.filter(([, html]) => !shown(html).includes(text)), [], `${text} is shown as it is`)
+    }
+  }
+})
+
+t.test('no text at all can change the structure of the confirm page', async (t) => {
+  const pages = pagesFor('App')
+  const tags = (text: string): string => [...pages.confirm({ locale: 'zh-CN', person: personOf(text), antiForgery: text }).html.matchAll(/[<>"]/g)].join('')
+  const expected = tags('plain')
+  t.doesNotThrow(() => fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => tags(text) === expected), { numRuns: 300 }))
+})
