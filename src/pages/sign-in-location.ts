@@ -1,4 +1,5 @@
 import type { LoginReason } from '../session/authentication.ts'
+import { english } from './texts/en.ts'
 
 export interface SignInWish {
   /** Already judged by `parseReturnTo`. */
@@ -13,4 +14,9 @@ export function signInLocation (prefix: string, { returnTo = '/', because = 'no-
   if (returnTo !== '/') query.set('return_to', returnTo)
   if (because !== 'no-cookie') query.set('because', because)
   return `${prefix}/sign-in${query.size > 0 ? `?${query}` : ''}`
+}
+
+/** Reads `because` back from a query; anything that the sign-in page has no notice for is nothing. */
+export function parseLoginReason (value: unknown): LoginReason | undefined {
+  return typeof value === 'string' && Object.hasOwn(english.signIn.notices, value) ? value as LoginReason : undefined
 }

@@ -6,7 +6,7 @@ import type { TenantId, UserName } from '../../src/directory/model.ts'
 import { refusalReasons } from '../../src/directory/refusal.ts'
 import { locales } from '../../src/pages/choose-locale.ts'
 import { createPages } from '../../src/pages/pages.ts'
-import { signInLocation } from '../../src/pages/sign-in-location.ts'
+import { parseLoginReason, signInLocation } from '../../src/pages/sign-in-location.ts'
 import type { FaultCode } from '../../src/pages/texts/page-texts.ts'
 import { isFaultCode, textsOf } from '../../src/pages/texts/texts-of.ts'
 
@@ -143,6 +143,8 @@ t.test('the address of the sign-in page holds what is worth saying and no more',
   t.equal(signInLocation('/_gate'), '/_gate/sign-in')
   t.equal(signInLocation('/_gate', { returnTo: '/', because: 'no-cookie' }), '/_gate/sign-in')
   t.equal(signInLocation('/_gate', { returnTo: '/a b?c=&d#e', because: 'tokens-ended' }), '/_gate/sign-in?return_to=%2Fa+b%3Fc%3D%26d%23e&because=tokens-ended')
+  for (const because of notices) t.equal(parseLoginReason(because), because)
+  for (const value of ['no-cookie', 'constructor', '', undefined, ['session-idle']]) t.equal(parseLoginReason(value), undefined, String(value))
 })
 
 t.test('the confirm page names the person, the account and the enterprise, and offers a way out', async (t) => {
