@@ -1,0 +1,77 @@
+import cookie from '@fastify/cookie'
+import formbody from '@fastify/formbody'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { readView } from '../pages/read-view.ts'
+import { registerAuthorizationServers } from './authorization-server-routes.ts'
+import { BuyerMistake, createBuyer, type Buyer } from './buyer.ts'
+import { registerConsole } from './console-routes.ts'
+import { resolveUrl, type MarketplaceOptions } from './marketplace-options.ts'
+import { createMarketplaceState, type MarketplaceState } from './marketplace-state.ts'
+import { createPushSender } from './push-sender.ts'
+import { checkPassword, signOnMessages } from './sign-on.ts'
+import { callbackFor, registerUnifiedLogin } from './unified-login-routes.ts'
+import { createViews } from './views.ts'
+
+/** A marketplace on your desk: what a buyer does by hand, its programme does by methods. */
+export interface Marketplace extends Buyer {
+  /** Not yet listening; closing it closes everything. */
+  readonly app: FastifyInstance
+  readonly state: MarketplaceState
+  /**
+   * What the unified login page does with `account@enterprise` and a password: the callback URL to which it sends the browser.
+   * @throws BuyerMistake where the page shows a message
+   */
+  login (account: string, password: string): string
+}
+
+/** Honest and simple: it misbehaves in nothing. Its state is in memory and ends with it. */
+export async function createMarketplace (options: MarketplaceOptions): Promise<Marketplace> {
+  const state = createMarketplaceState()
+  const views = createViews()
+  const sender = createPushSender({ state, gatewayUrl: options.gatewayUrl, kitKey: options.kitKey, clock: options.clock })
+  const buyer = createBuyer({ state, sender, options })
+
+  const app = Fastify({ forceCloseConnections: true })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(pageHeaders)
+    if (request.method === 'POST' && !isOwnPage(request, resolveUrl(options.publicUrl))) {
+      return reply.code(403).type('text/plain; charset=utf-8').send('This form was sent from another site.')
+    }
+  })
+  app.addHook('onClose', () => sender.close())
+  await app.register(cookie)
+  await app.register(formbody)
+  const styleSheet = readView('simulator/simulator.css')
+  app.get('/simulator.css', (_request, reply) => reply.type('text/css; charset=utf-8').send(styleSheet))
+  registerConsole(app, { state, options, views, buyer })
+  registerUnifiedLogin(app, { state, options, views })
+  registerAuthorizationServers(app, { state, options, views })
+
+  return {
+    ...buyer,
+    app,
+    state,
+    login (account, password) {
+      const signOn = checkPassword(state, account, password)
+      if (signOn.kind === 'refused') throw new BuyerMistake(signOnMessages[signOn.reason])
+      return callbackFor(state, options, signOn.enterprise, signOn.member)
+    },
+  }
+}
+
+const pageHeaders = {
+  // Without `form-action`: the sign-on form's answer leads to the callback, on another origin, and Chromium applies it there too.
+  'content-security-policy': [
+    "default-src 'none'", "style-src 'self'", "script-src 'self'", "connect-src 'self'", 'img-src data:', "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+}
+
+/** Any page that the person has open could post to loopback; browsers tell by these two headers where a form comes from. */
+function isOwnPage ({ headers }: FastifyRequest, publicUrl: string): boolean {
+  if (headers.origin !== undefined) return headers.origin === new URL(publicUrl).origin
+  const site = headers['sec-fetch-site']
+  return site === undefined || site === 'same-origin'
+}
