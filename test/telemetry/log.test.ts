@@ -47,7 +47,7 @@ t.test('an error shows type, code, stack and its causes', async (t) => {
 
 t.test('T-38: an error shows no body, token or query that a library hung on it', async (t) => {
   const token = `canary${'A1b2'.repeat(10)}`
-  const jsonError = (() => { try { JSON.parse('canary "x" is a body') } catch (error) { return error } })()
+  const jsonError = await Promise.resolve('canary "x" is a body').then(JSON.parse).catch((error: unknown) => error)
   const errors = [
     Object.assign(new Error('bad'), { body: 'canary', response: { canary: 1 }, input: 'canary', headers: { authorization: 'canary' } }),
     new Error('bad', { cause: { error: 'invalid_grant', error_description: 'canary', access_token: token } }),

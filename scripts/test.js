@@ -1,0 +1,109 @@
+// What `npm test` runs: lint, types and the generated pages side by side, then every test, then one closing line with the
+// numbers. Plain node, so that it runs before anything is compiled. With CI=true a skipped or unfinished test is a failure.
+import { spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const browsers = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+const installLine = 'apt-get update && apt-get install -y --no-install-recommends chromium'
+
+const steps = [
+  ['lint', 'npx', ['eslint', '--cache', '--cache-location', '.tap/eslint', '.']],
+  ['types of src', 'npx', ['tsc', '--noEmit']],
+  ['types of test', 'npx', ['tsc', '-p', 'test']],
+  ['generated pages', 'npm', ['run', '--silent', 'docs', '--', '--check']],
+]
+
+/** Runs one command and tells how long it took; its output comes only if it failed. */
+async function run (name, command, args) {
+  const startedAt = performance.now()
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = []
+  child.stdout.on('data', (chunk) => output.push(chunk))
+  child.stderr.on('data', (chunk) => output.push(chunk))
+  const code = await exitOf(child)
+  if (code !== 0) process.stdout.write(Buffer.concat(output))
+  tell(code === 0, name, startedAt)
+  return code === 0
+}
+
+function exitOf (child) {
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(127))
+    child.on('close', resolve)
+  })
+}
+
+function tell (isOk, name, startedAt) {
+  console.log(`${isOk ? 'ok    ' : 'FAILED'} ${name} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`)
+}
+
+function findProgram (names) {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
+}
+
+function isExecutable (path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The browser that the end-to-end tests drive. Told by name when it can't be brought here: nothing is skipped silently. */
+async function findBrowser () {
+  const found = process.env.CHROMIUM_PATH ?? findProgram(browsers)
+  if (found !== undefined) return found
+  if (process.getuid?.() === 0 && findProgram(['apt-get']) !== undefined) {
+    await run('install chromium', 'sh', ['-c', `export DEBIAN_FRONTEND=noninteractive; ${installLine}`])
+  }
+  return findProgram(browsers)
+}
+
+/**
+ * Reads tap's stream: a line for each file as it ends, what failed in full, and at last the numbers (asserts of all files), which
+ * stand in the comment `# { total: …, pass: … }`.
+ */
+function readTap (stream) {
+  const counts = { pass: 0, fail: 0, skip: 0, todo: 0 }
+  let isInFailure = false
+  createInterface({ input: stream }).on('line', (line) => {
+    const [, isNotOk, file, milliseconds] = /^(not )?ok \d+ - (\S+)(?:.*# time=([\d.]+)ms)?/.exec(line) ?? []
+    if (file !== undefined) console.log(`${isNotOk ? 'FAILED' : 'ok    '} ${file} (${(Number(milliseconds ?? 0) / 1000).toFixed(1)} s)`)
+    if (/^ +not ok/.test(line)) isInFailure = true
+    if (isInFailure) console.log(line)
+    if (/^ +\.\.\.$/.test(line)) isInFailure = false
+    const [, summary = ''] = /^# \{ (.*) \}$/.exec(line) ?? []
+    for (const [, key, number] of summary.matchAll(/(\w+): (\d+)/g)) counts[key] = Number(number)
+  })
+  return counts
+}
+
+async function runTests (browser) {
+  const startedAt = performance.now()
+  const child = spawn('npx', ['tap', 'run', '--disable-coverage', '--reporter=tap'],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CHROMIUM_PATH: browser } })
+  const counts = readTap(child.stdout)
+  const isPassed = await exitOf(child) === 0
+  tell(isPassed, 'tests', startedAt)
+  return { isPassed, counts }
+}
+
+const browser = await findBrowser()
+if (browser === undefined) {
+  console.error(`The end-to-end tests need Chromium. Install it, as root:\n  ${installLine}\nor set CHROMIUM_PATH to the browser's program.`)
+  process.exit(1)
+}
+
+const checks = await Promise.all(steps.map(([name, command, args]) => run(name, command, args)))
+const { isPassed, counts: { pass, fail, skip, todo } } = await runTests(browser)
+const isComplete = process.env.CI !== 'true' || skip + todo === 0
+if (!isComplete) console.log('CI=true: skipped and unfinished tests count as failures.')
+const hasFailed = checks.includes(false) || !isPassed || fail > 0 || pass === 0 || !isComplete
+// A failed step without a failed test would read as success: it counts as one failure each.
+const failures = fail + checks.filter((isOk) => !isOk).length + (!isPassed && fail === 0 ? 1 : 0)
+console.log(`${pass} passed, ${failures} failed${skip > 0 ? `, ${skip} skipped` : ''}${todo > 0 ? `, ${todo} to do` : ''}`)
+process.exitCode = hasFailed ? 1 : 0
