@@ -1,8 +1,8 @@
-import { createHash, createHmac, timingSafeEqual, type BinaryLike } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual, type BinaryLike } from 'node:crypto'
 
 /** SHA-256 as 43 base64url characters: what a store keeps in place of an id that gives access. */
-export function sha256 (value: BinaryLike): string {
-  return createHash('sha256').update(value).digest('base64url')
+export function sha256 (value: string | Uint8Array): string {
+  return hash('sha256', value, 'base64url')
 }
 
 export function hmacSha256 (key: string, ...parts: BinaryLike[]): Buffer {

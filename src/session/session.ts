@@ -31,7 +31,7 @@ export interface Session {
   readonly endsAt: number
   /** Rounded: written once a minute at most, not per request. */
   readonly lastSeenAt: number
-  /** Renewal failed for want of an answer; not tried again before this time. 0 when the last one went well. */
+  /** When the tokens are next to be renewed: a while before their end, or a while after an attempt that nobody answered. */
   readonly renewalDueAt: number
   /** Grows with each write, for compare-and-set. */
   readonly revision: number

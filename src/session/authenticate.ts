@@ -1,0 +1,91 @@
+import type { Clock } from '../base/clock.ts'
+import { sha256 } from '../base/digest.ts'
+import { decideAccess, type AccessDecision } from '../directory/decide-access.ts'
+import type { DirectoryStore } from '../directory/directory-store.ts'
+import type { Authentication, LoginReason } from './authentication.ts'
+import { cookieNames, cookieValues } from './cookies.ts'
+import { isSightingDue, judgeLife, judgeTokens, type SessionLimits } from './life-rules.ts'
+import type { Renewal } from './renew-session.ts'
+import type { Session, SessionRef } from './session.ts'
+import type { SessionStore } from './session-store.ts'
+
+export interface AuthenticateDeps {
+  readonly sessions: Pick<SessionStore, 'find' | 'replace' | 'end'>
+  readonly directory: Pick<DirectoryStore, 'viewAccess' | 'revisionOf'>
+  readonly clock: Clock
+  readonly limits: SessionLimits
+  readonly renew: Renewal
+  /** Told of what went wrong beside a request, with nobody to answer to. */
+  readonly onBackgroundFault: (error: unknown, ref: SessionRef) => void
+}
+
+export type Authenticate = (cookieHeader: string | undefined) => Promise<Authentication>
+
+const idForm = /^[\w-]{43}$/
+
+/**
+ * Who a request comes from, and whether the directory still lets them in. Asked anew for each request: one read of the session,
+ * one of the tenant's revision; the directory's rows are read again only after a push for the tenant.
+ */
+export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
+  const { sessions, directory, clock, limits, renew } = deps
+  // The store hands out the same object as long as the session is unchanged.
+  const decisions = new WeakMap<Session, { revision: number, decision: AccessDecision }>()
+
+  async function decide (session: Session): Promise<AccessDecision> {
+    // Read before the rows: a push in between makes this decision old, never the next one wrong.
+    const revision = directory.revisionOf('production', session.tenantId)
+    const known = decisions.get(session)
+    if (known?.revision === revision) return known.decision
+    const view = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
+    const decision = decideAccess(view, session.knownLoss)
+    decisions.set(session, { revision, decision })
+    return decision
+  }
+
+  async function over (session: Session, because: LoginReason): Promise<Authentication> {
+    await sessions.end(session.ref)
+    return { kind: 'login', because }
+  }
+
+  function inBackground (work: Promise<unknown>, session: Session): void {
+    work.catch((error: unknown) => { deps.onBackgroundFault(error, session.ref) })
+  }
+
+  /** `undefined` if the session may go on. */
+  async function renewIfDue (session: Session, now: number): Promise<Authentication | undefined> {
+    switch (judgeTokens(session, now, limits)) {
+      case 'fresh': return undefined
+      case 'ended': return await over(session, 'tokens-ended')
+      case 'await': return await renew(session) === 'renewed' ? undefined : await over(session, 'tokens-ended')
+      case 'background':
+        inBackground(renew(session), session)
+        return undefined
+    }
+  }
+
+  return async (cookieHeader) => {
+    const [id, ...others] = cookieValues(cookieHeader, cookieNames.session)
+    if (id === undefined) return { kind: 'login', because: 'no-cookie' }
+    if (others.length > 0) return { kind: 'login', because: 'cookie-ambiguous' }
+    const session = idForm.test(id) ? await sessions.find(sha256(id) as SessionRef) : undefined
+    if (session === undefined) return { kind: 'login', because: 'session-unknown' }
+
+    const now = clock.now()
+    const life = judgeLife(session, now, limits)
+    if (life !== 'live') return await over(session, life === 'idle' ? 'session-idle' : 'session-expired')
+
+    const decision = await decide(session)
+    if (decision.kind === 'refuse') {
+      await sessions.end(session.ref)
+      return { kind: 'refuse', reason: decision.reason, ref: session.ref }
+    }
+
+    const outcome = await renewIfDue(session, now)
+    if (outcome !== undefined) return outcome
+    if (isSightingDue(session, now)) {
+      inBackground(sessions.replace({ ...session, lastSeenAt: now, revision: session.revision + 1 }), session)
+    }
+    return { kind: 'allow', session, principal: decision.principal }
+  }
+}

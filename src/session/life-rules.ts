@@ -1,0 +1,45 @@
+import type { Session, TokenSet } from './session.ts'
+
+/** Limits of a session's life, all on by default (C-23: NIST SP 800-63B AAL2 asks for idle ≤ 1 h, absolute ≤ 24 h). */
+export interface SessionLimits {
+  readonly idleTimeoutSeconds: number
+  readonly absoluteTimeoutSeconds: number
+  /** How long a session outlives its access token while nobody answers a renewal. */
+  readonly renewalGraceSeconds: number
+}
+
+const longestLeadMs = 300_000
+/** A repeat soon enough to catch a short outage, seldom enough not to add to one. */
+const retryAfterMs = 30_000
+/** Written once a minute at most, so that reading a page isn't a disk write. */
+const lastSeenRoundingMs = 60_000
+
+export function judgeLife (session: Session, now: number, limits: SessionLimits): 'live' | 'idle' | 'expired' {
+  if (now >= session.endsAt) return 'expired'
+  return now - session.lastSeenAt >= limits.idleTimeoutSeconds * 1000 ? 'idle' : 'live'
+}
+
+export function isSightingDue (session: Session, now: number): boolean {
+  return now - session.lastSeenAt >= lastSeenRoundingMs
+}
+
+/** Renew in the last fifth of a token's life, five minutes at most: a short-lived token isn't renewed with each request. */
+export function renewalDueAt (tokens: TokenSet, now: number): number {
+  return tokens.expiresAt - Math.min(longestLeadMs, Math.max(0, tokens.expiresAt - now) / 5)
+}
+
+/** @param askedSeconds the answer's `Retry-After`, obeyed where it asks for longer */
+export function nextAttemptAt (now: number, askedSeconds: number | undefined): number {
+  return now + Math.max(retryAfterMs, (askedSeconds ?? 0) * 1000)
+}
+
+/**
+ * What a session's tokens ask for now. `ended`: nothing can renew them. `await`: their grace is over too, so the request must know
+ * the outcome first. `background`: renew beside the request.
+ */
+export function judgeTokens (session: Session, now: number, limits: SessionLimits): 'fresh' | 'background' | 'await' | 'ended' {
+  const { expiresAt, refreshToken } = session.tokens
+  if (refreshToken === undefined) return now < expiresAt ? 'fresh' : 'ended'
+  if (now >= expiresAt + limits.renewalGraceSeconds * 1000) return 'await'
+  return now < session.renewalDueAt ? 'fresh' : 'background'
+}
