@@ -213,6 +213,7 @@ t.test('userinfo', async (t) => {
     t.equal((await ask(token)).statusCode, 200)
     const { access_token: late } = (await redeem({ code: newCode() })).json()
     await marketplace.bind({ name: '海蓝物流', code: 'bluesea' })
+    marketplace.addMember('bluesea', lihua)
     const foreign = await ask(token, 'bluesea')
     t.equal(foreign.statusCode, 401)
     t.strictSame(foreign.json(), { error: 'unauthorized', error_description: 'Full authentication is required to access this resource' })
