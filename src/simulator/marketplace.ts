@@ -1,6 +1,7 @@
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { isSameOrigin } from '../base/request-kind.ts'
 import { readView } from '../pages/read-view.ts'
 import { registerAuthorizationServers } from './authorization-server-routes.ts'
 import { BuyerMistake, createBuyer, type Buyer } from './buyer.ts'
@@ -34,7 +35,7 @@ export async function createMarketplace (options: MarketplaceOptions): Promise<M
   const app = Fastify({ forceCloseConnections: true })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(pageHeaders)
-    if (request.method === 'POST' && !isOwnPage(request, resolveUrl(options.publicUrl))) {
+    if (isForeignForm(request, resolveUrl(options.publicUrl))) {
       return reply.code(403).type('text/plain; charset=utf-8').send('This form was sent from another site.')
     }
   })
@@ -69,9 +70,8 @@ const pageHeaders = {
   'referrer-policy': 'same-origin',
 }
 
-/** Any page that the person has open could post to loopback; browsers tell by these two headers where a form comes from. */
-function isOwnPage ({ headers }: FastifyRequest, publicUrl: string): boolean {
-  if (headers.origin !== undefined) return headers.origin === new URL(publicUrl).origin
-  const site = headers['sec-fetch-site']
-  return site === undefined || site === 'same-origin'
+/** Any page that the person has open could post to loopback. Whatever names no origin at all is no browser: the gateway, a test. */
+function isForeignForm ({ method, headers }: FastifyRequest, publicUrl: string): boolean {
+  const isBrowser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+  return method === 'POST' && isBrowser && !isSameOrigin(headers, new URL(publicUrl))
 }
