@@ -15,6 +15,8 @@ export interface RenewalDeps {
   readonly sessions: Pick<SessionStore, 'find' | 'replace' | 'end'>
   readonly clock: Clock
   readonly askForTokens: (session: Session) => Promise<RenewalAnswer>
+  /** `false` if the authorization server, asked with the new token, says that this is no longer its end-user (`login.md` Q13). */
+  readonly isStillKnown: (session: Session, tokens: TokenSet) => Promise<boolean>
 }
 
 export type Renewal = (session: Session) => Promise<RenewalAnswer['kind']>
@@ -23,7 +25,7 @@ export type Renewal = (session: Session) => Promise<RenewalAnswer['kind']>
  * Renews a session's tokens; one flight per session, whoever else asks meanwhile shares it (T-28). A refresh token may be good for
  * one use only (`login.md` §6), so what came back is stored before anybody gets to use it.
  */
-export function createRenewal ({ sessions, clock, askForTokens }: RenewalDeps): Renewal {
+export function createRenewal ({ sessions, clock, askForTokens, isStillKnown }: RenewalDeps): Renewal {
   const flights = new Map<SessionRef, Promise<RenewalAnswer['kind']>>()
 
   async function renew (session: Session): Promise<RenewalAnswer['kind']> {
@@ -31,14 +33,19 @@ export function createRenewal ({ sessions, clock, askForTokens }: RenewalDeps): 
     const now = clock.now()
     switch (answer.kind) {
       case 'renewed':
-        return await update(session.ref, { tokens: answer.tokens, renewalDueAt: renewalDueAt(answer.tokens, now) }) ? 'renewed' : 'refused'
+        if (!await update(session.ref, { tokens: answer.tokens, renewalDueAt: renewalDueAt(answer.tokens, now) })) return 'refused'
+        return await isStillKnown(session, answer.tokens) ? 'renewed' : await end(session.ref)
       case 'refused':
-        await sessions.end(session.ref)
-        return 'refused'
+        return await end(session.ref)
       case 'unavailable':
         await update(session.ref, { renewalDueAt: nextAttemptAt(now, answer.retryAfterSeconds) })
         return 'unavailable'
     }
+  }
+
+  async function end (ref: SessionRef): Promise<'refused'> {
+    await sessions.end(ref)
+    return 'refused'
   }
 
   /** `false` if the session was ended meanwhile; it stays ended. A concurrent write only makes us look again. */

@@ -48,6 +48,6 @@ export async function startSession (deps: SessionLifeDeps, signedIn: SignedIn, c
 }
 
 /** Ends every session that a browser holds a cookie of, tokens included. */
-export async function endSessions ({ sessions }: Pick<SessionLifeDeps, 'sessions'>, cookieHeader: string | undefined): Promise<void> {
+export async function endSessions ({ sessions }: { sessions: Pick<SessionStore, 'end'> }, cookieHeader: string | undefined): Promise<void> {
   for (const id of cookieValues(cookieHeader, cookieNames.session)) await sessions.end(sha256(id) as SessionRef)
 }

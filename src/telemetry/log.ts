@@ -24,7 +24,7 @@ const neverLogged = [
 /** Where log lines go: stdout unless a test listens. */
 export interface LogStream { write(line: string): void }
 
-type LogOptions = Exclude<FastifyServerOptions['logger'], boolean | undefined>
+export type LogOptions = Exclude<FastifyServerOptions['logger'], boolean | undefined>
 
 /** Fastify's `logger` option: JSON lines with the level's name, UTC time, our serializers and the redaction list (C-65). */
 export function createLogOptions ({ level, stream }: { level: string, stream?: LogStream }): LogOptions {

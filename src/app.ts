@@ -1,0 +1,78 @@
+import { maxHeaderSize } from 'node:http'
+import cookie from '@fastify/cookie'
+import formbody from '@fastify/formbody'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { createRandomId } from './base/random-id.ts'
+import { canonicalPath } from './forward/canonical-path.ts'
+import { jwksRoutes } from './forward/jwks-routes.ts'
+import { forwardRoutes, type ForwardRoutesOptions } from './forward/routes.ts'
+import type { SigningKeys } from './forward/signing-keys.ts'
+import { answerFault } from './pages/answer-fault.ts'
+import { assets } from './pages/assets.ts'
+import { pushRoutes, type PushRoutesOptions } from './push/routes.ts'
+import { signInRoutes, type SignInRoutesOptions } from './sign-in/routes.ts'
+import { sessionRoutes, type SessionRoutesOptions } from './sign-in/session-routes.ts'
+import { turnAway } from './sign-in/turn-away.ts'
+import { createLogController, type LogOptions } from './telemetry/log.ts'
+
+/** Everything the routes need, made by `compose.ts`. */
+export interface AppServices {
+  readonly logger: LogOptions
+  readonly push: PushRoutesOptions
+  readonly signIn: SignInRoutesOptions
+  readonly session: SessionRoutesOptions
+  readonly forward: Omit<ForwardRoutesOptions, 'turnAway' | 'ownPrefix'>
+  readonly signingKeys: SigningKeys
+}
+
+/** A sign-in form is a few hundred bytes. */
+const largestForm = 16_384
+
+/** The public listener: read this once and you know the product. The order of the lines is the order of judgement. */
+export async function buildApp (services: AppServices): Promise<FastifyInstance> {
+  const { ownPrefix } = services.signIn
+  const onFault = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+    answerFault(services.signIn, error, request, reply)
+  const app = fastify({
+    logger: services.logger,
+    logController: createLogController(),
+    // Nobody's id but ours: a client's would let it write into our log (C-38).
+    requestIdHeader: false,
+    genReqId: createRandomId,
+    trustProxy: false,
+    http: { maxHeaderSize, headersTimeout: 30_000 },
+    frameworkErrors: (error, request, reply) => { void onFault(error, request, reply) },
+  })
+
+  // What nobody below caught: a page or a problem body with a support code.
+  app.setErrorHandler(onFault)
+  // First of all: an address that two servers could read differently gets no further.
+  await app.register(canonicalPath, { ownPrefix })
+  // Cookies are read and written by our own pages; the forwarder cuts ours out of the header by itself.
+  await app.register(cookie)
+
+  // The marketplace's signed calls: raw bytes, verified before anything is read out of them.
+  await app.register(pushRoutes, { ...services.push, prefix: `${ownPrefix}/marketplace` })
+
+  // Our own pages: forms and nothing else.
+  await app.register(async (pages) => {
+    pages.removeAllContentTypeParsers()
+    await pages.register(formbody, { bodyLimit: largestForm })
+    // The style sheet and the icon.
+    await pages.register(assets)
+    // The way in: sign-in page, the marketplace's callback, the confirm page.
+    await pages.register(signInRoutes, services.signIn)
+    // For somebody who is in: who am I, sign out.
+    await pages.register(sessionRoutes, services.session)
+    // The keys by which the application verifies who we say is there.
+    await pages.register(jwksRoutes, { jwks: services.signingKeys.jwks })
+  }, { prefix: ownPrefix })
+
+  // Everything else is the application's: streamed, with a verified identity, or turned away.
+  await app.register(forwardRoutes, {
+    ...services.forward,
+    ownPrefix,
+    turnAway: async (request, reply, authentication) => turnAway(services.signIn, request, reply, authentication),
+  })
+  return app
+}

@@ -1,0 +1,49 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../base/clock.ts'
+import { createSupportCode } from '../base/random-id.ts'
+import { statusOf, type RefusalReason } from '../directory/refusal.ts'
+import type { Pages } from '../pages/pages.ts'
+import { requestLocale } from '../pages/request-locale.ts'
+import { sendPage } from '../pages/send-page.ts'
+import { sendProblem } from '../pages/send-problem.ts'
+import { signInLocation } from '../pages/sign-in-location.ts'
+import type { LoopCause } from '../pages/texts/page-texts.ts'
+import { isNavigation } from '../base/request-kind.ts'
+
+export interface AnswerRefusalDeps {
+  readonly pages: Pages
+  readonly clock: Clock
+  readonly ownPrefix: string
+}
+
+export interface RefusalAnswer {
+  readonly reason: RefusalReason
+  /** Where the person wanted to go, judged by `parseReturnTo`. */
+  readonly returnTo?: string
+  readonly cause?: LoopCause
+  /** More for the log line; short words and ids only. */
+  readonly log?: Record<string, unknown>
+}
+
+/** One "no", told three times with the same reason and support code: page or problem body, and a log line (issue item 7). */
+export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest, reply: FastifyReply, answer: RefusalAnswer): FastifyReply {
+  const { reason, returnTo, cause } = answer
+  const supportCode = createSupportCode()
+  const status = statusOf(reason)
+  const locale = requestLocale(request.headers)
+  request.log.info({ event: 'access.refused', reason, supportCode, ...answer.log, ...(cause === undefined ? {} : { cause }) }, 'refused')
+  if (status === 503) reply.header('retry-after', '30')
+  if (!isNavigation(request.headers)) {
+    const signInUrl = signInLocation(deps.ownPrefix, { returnTo })
+    return sendProblem(reply, { because: { reason }, status, locale, supportCode, signInUrl })
+  }
+  const page = deps.pages.refusal({
+    locale,
+    reason,
+    supportCode,
+    at: deps.clock.now(),
+    ...(returnTo === undefined ? {} : { returnTo }),
+    ...(cause === undefined ? {} : { cause }),
+  })
+  return sendPage(reply, status, page)
+}

@@ -1,0 +1,108 @@
+import * as oauth from 'openid-client'
+import type { Clock } from '../base/clock.ts'
+import type { Secret } from '../base/secret.ts'
+import type { RenewalAnswer } from '../session/renew-session.ts'
+import type { TokenSet } from '../session/session.ts'
+import { describeFailure, type Failure } from './authorization-server-failure.ts'
+import type { Outbound } from './outbound-fetch.ts'
+import { parseUserinfo, type Userinfo } from './userinfo.ts'
+
+/** The client of one tenant at its authorization server, as pushed. */
+export interface Client {
+  /** `domainName`, without a trailing slash. */
+  readonly authorizationServer: string
+  readonly clientId: string
+  readonly clientSecret: Secret
+}
+
+export type TokenAnswer = { readonly kind: 'tokens', readonly tokens: TokenSet } | Failure
+export type UserinfoAnswer = { readonly kind: 'userinfo', readonly userinfo: Userinfo } | { readonly kind: 'unnamed' } | Failure
+
+/** The tenant's authorization server, `{domainName}/api/v1/…` (`login.md` §1). Failures are values; nothing is ever repeated here. */
+export interface AuthorizationServer {
+  /** RFC 6749 §4.1.3. A code is good once, also when this fails (C-7). */
+  exchangeCode (client: Client, code: string, redirectUri: string | undefined): Promise<TokenAnswer>
+  /** RFC 6749 §6. */
+  refresh (client: Client, refreshToken: string): Promise<TokenAnswer>
+  fetchUserinfo (client: Client, accessToken: string): Promise<UserinfoAnswer>
+  /** Where a browser asks for a code (RFC 6749 §4.1.1). */
+  authorizationUrl (client: Pick<Client, 'authorizationServer' | 'clientId'>, redirectUri: string, state: string): string
+}
+
+export interface AuthorizationServerOptions {
+  readonly outbound: Pick<Outbound, 'fetch'>
+  readonly clock: Clock
+  readonly scope: string
+  readonly clientAuthentication: 'body' | 'basic'
+  readonly timeoutSeconds: number
+  readonly dangerouslyAllowHttp: boolean
+}
+
+/** RFC 6749 §5.1 only recommends `expires_in`; this is the marketplace's own default (`login.md` Q11). */
+const defaultLifetimeSeconds = 7200
+
+export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
+  // Built for each call: clients come and change with the pushes, and so the secret is open only as long as it is needed.
+  const configure = ({ authorizationServer, clientId, clientSecret }: Client): oauth.Configuration => {
+    const authenticate = options.clientAuthentication === 'basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost
+    const configuration = new oauth.Configuration({
+      issuer: authorizationServer,
+      token_endpoint: `${authorizationServer}/api/v1/oauth2/token`,
+    }, clientId, undefined, authenticate(clientSecret.reveal()))
+    configuration[oauth.customFetch] = options.outbound.fetch
+    configuration.timeout = options.timeoutSeconds
+    if (options.dangerouslyAllowHttp) oauth.allowInsecureRequests(configuration)
+    return configuration
+  }
+
+  async function askForTokens (client: Client, grantType: string, parameters: Record<string, string>): Promise<TokenAnswer> {
+    try {
+      const answer = await oauth.genericGrantRequest(configure(client), grantType, parameters)
+      const lifetimeSeconds = answer.expires_in ?? defaultLifetimeSeconds
+      return {
+        kind: 'tokens',
+        tokens: {
+          accessToken: answer.access_token,
+          ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
+          expiresAt: options.clock.now() + lifetimeSeconds * 1000,
+        },
+      }
+    } catch (error) {
+      return describeFailure(error)
+    }
+  }
+
+  return {
+    exchangeCode: (client, code, redirectUri) => askForTokens(client, 'authorization_code', {
+      code, ...(redirectUri === undefined ? {} : { redirect_uri: redirectUri }),
+    }),
+
+    refresh: (client, refreshToken) => askForTokens(client, 'refresh_token', { refresh_token: refreshToken }),
+
+    async fetchUserinfo (client, accessToken) {
+      try {
+        // Not fetchUserInfo: that wants the `sub` of OpenID Connect, which the marketplace's answer doesn't have (`login.md` §2.1).
+        const url = new URL(`${client.authorizationServer}/api/v1/oauth2/userinfo`)
+        const answer = await oauth.fetchProtectedResource(configure(client), accessToken, url, 'GET', null, new Headers({ accept: 'application/json' }))
+        if (answer.status !== 200) return describeFailure(answer)
+        const userinfo = parseUserinfo(await answer.json())
+        return userinfo === undefined ? { kind: 'unnamed' } : { kind: 'userinfo', userinfo }
+      } catch (error) {
+        return describeFailure(error)
+      }
+    },
+
+    authorizationUrl ({ authorizationServer, clientId }, redirectUri, state) {
+      const query = new URLSearchParams({
+        client_id: clientId, redirect_uri: redirectUri, response_type: 'code', scope: options.scope, state,
+      })
+      return `${authorizationServer}/api/v1/oauth2/authorize?${query}`
+    },
+  }
+}
+
+/** What a renewal makes of an answer; a lost refresh token keeps being good if none came back (RFC 6749 §6). */
+export function toRenewalAnswer (answer: TokenAnswer, usedRefreshToken: string): RenewalAnswer {
+  if (answer.kind !== 'tokens') return answer
+  return { kind: 'renewed', tokens: { refreshToken: usedRefreshToken, ...answer.tokens } }
+}

@@ -1,0 +1,81 @@
+import { lookup as lookupAddress, type LookupAddress } from 'node:dns'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { Agent, request } from 'undici'
+import type { CustomFetch } from 'openid-client'
+
+/** A token answer or a userinfo is a few hundred bytes; whoever sends more than this means harm. */
+const largestAnswerBytes = 262_144
+
+export interface OutboundOptions {
+  /** The whole call, from look-up to the last byte. */
+  readonly timeoutSeconds: number
+  /** Lets calls go to loopback and private addresses too: for tests and the demo. */
+  readonly dangerouslyAllowHttp: boolean
+}
+
+export interface Outbound {
+  readonly fetch: CustomFetch
+  close (): Promise<void>
+}
+
+/**
+ * Calls to authorization servers, whose addresses came in pushes: no redirect is followed, no compression accepted, answers and
+ * time are capped (C-16), and a name that leads to an inner address is refused when it is resolved, so that a second look-up
+ * cannot change the answer (DNS rebinding, T-44).
+ */
+export function openOutbound ({ timeoutSeconds, dangerouslyAllowHttp }: OutboundOptions): Outbound {
+  const agent = new Agent({
+    connect: { timeout: timeoutSeconds * 1000, ...(dangerouslyAllowHttp ? {} : { lookup: lookupPublic }) },
+    connections: 16,
+    keepAliveTimeout: 5_000,
+    maxResponseSize: largestAnswerBytes,
+  })
+  return {
+    close: () => agent.destroy(),
+    fetch: async (url, { method, headers, body }) => {
+      const answer = await request(url, {
+        dispatcher: agent,
+        method: method as 'GET' | 'POST',
+        headers: { ...headers, 'accept-encoding': 'identity' },
+        // openid-client sends forms or nothing.
+        body: body === undefined || body === null ? null : String(body as URLSearchParams),
+        signal: AbortSignal.timeout(timeoutSeconds * 1000),
+      })
+      const bytes = Buffer.from(await answer.body.arrayBuffer())
+      const isBodiless = answer.statusCode === 204 || answer.statusCode === 205 || answer.statusCode === 304
+      return new Response(isBodiless ? null : bytes, { status: answer.statusCode, headers: plainHeaders(answer.headers) })
+    },
+  }
+}
+
+function plainHeaders (headers: Record<string, string | string[] | undefined>): [string, string][] {
+  return Object.entries(headers).flatMap(([name, value = []]) => [value].flat().map((item): [string, string] => [name, item]))
+}
+
+const innerAddresses = new BlockList()
+for (const [network, bits] of [
+  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24],
+  ['192.168.0.0', 16], ['198.18.0.0', 15], ['224.0.0.0', 4], ['240.0.0.0', 4],
+] as const) innerAddresses.addSubnet(network, bits, 'ipv4')
+for (const [network, bits] of [['::', 96], ['64:ff9b::', 96], ['fc00::', 7], ['fe80::', 10], ['ff00::', 8]] as const) {
+  innerAddresses.addSubnet(network, bits, 'ipv6')
+}
+
+/** Addresses of loopback, private, link-local, shared and other special networks (RFC 6890), also when written as IPv6. */
+export function isInnerAddress (address: string): boolean {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  const plain = mapped ?? address
+  return innerAddresses.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
+}
+
+const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  lookupAddress(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error !== null) return callback(error, '')
+    const [first] = addresses
+    if (first === undefined || addresses.some(({ address }) => isInnerAddress(address))) {
+      return callback(Object.assign(new Error('the name leads to an inner address'), { code: 'EINNER' }), '')
+    }
+    if (options.all === true) return callback(null, addresses)
+    callback(null, first.address, first.family)
+  })
+}

@@ -1,0 +1,66 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { rememberLocale, requestLocale } from '../pages/request-locale.ts'
+import { sendPage } from '../pages/send-page.ts'
+import type { Authenticate } from '../session/authenticate.ts'
+import { cookieAttributes, cookieNames } from '../session/cookies.ts'
+import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
+import { isNavigation, isSameOrigin } from '../base/request-kind.ts'
+import { logoutLocation, signedOutUrl, signOut, type SignOutDeps } from './sign-out.ts'
+import { turnAway } from './turn-away.ts'
+
+export interface SessionRoutesOptions extends SignOutDeps, AnswerRefusalDeps {
+  readonly authenticate: Authenticate
+  readonly limits: { readonly idleTimeoutSeconds: number }
+}
+
+/** Our own pages for somebody who is in: who am I, sign out. Register it with the gateway's prefix as Fastify's `prefix`. */
+export const sessionRoutes: FastifyPluginAsync<SessionRoutesOptions> = async function sessionRoutes (app, deps) {
+  const { pages, settings, authenticate } = deps
+
+  app.get('/session', async (request, reply) => {
+    const authentication = await authenticate(request.headers.cookie)
+    if (authentication.kind !== 'allow') return turnAway(deps, request, reply, authentication)
+    const { principal, session } = authentication
+    return reply.header('cache-control', 'no-store').send({
+      tenant: principal.tenantId,
+      tenantName: principal.tenantName,
+      user: principal.userName,
+      name: principal.name,
+      role: principal.role,
+      department: principal.departmentCode,
+      instance: principal.instanceId,
+      signedInAt: new Date(session.createdAt).toISOString(),
+      endsAt: new Date(session.endsAt).toISOString(),
+      idleTimeoutSeconds: deps.limits.idleTimeoutSeconds,
+    })
+  })
+
+  // A link can't sign anybody out: it shows the button (T-31).
+  app.get('/sign-out', async (request, reply) => {
+    const { lang } = request.query as Record<string, unknown>
+    rememberLocale(reply, lang)
+    const authentication = await authenticate(request.headers.cookie)
+    if (authentication.kind !== 'allow') return reply.header('cache-control', 'no-store').redirect(signedOutUrl(settings), 303)
+    return sendPage(reply, 200, pages.signOut({
+      locale: requestLocale(request.headers, lang),
+      here: `${settings.ownPrefix}/sign-out`,
+      person: authentication.principal,
+      formActions: [await logoutLocation(deps, request.headers.cookie)],
+    }))
+  })
+
+  app.post('/sign-out', async (request, reply) => {
+    if (!isSameOrigin(request.headers, settings.publicUrl)) return answerRefusal(deps, request, reply, { reason: 'cross-site-request' })
+    const location = await signOut(deps, request.headers.cookie)
+    request.log.info({ event: 'session.signed-out' }, 'signed out')
+    reply.header('cache-control', 'no-store').clearCookie(cookieNames.session, cookieAttributes).clearCookie(cookieNames.starts, cookieAttributes)
+    // A script can't follow to another origin: it is told where the browser must go.
+    return isNavigation(request.headers) ? reply.redirect(location, 303) : reply.send({ continueAt: location })
+  })
+
+  app.get('/signed-out', async (request, reply) => {
+    const { lang } = request.query as Record<string, unknown>
+    rememberLocale(reply, lang)
+    return sendPage(reply, 200, pages.signedOut({ locale: requestLocale(request.headers, lang), here: `${settings.ownPrefix}/signed-out` }))
+  })
+}

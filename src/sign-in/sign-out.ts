@@ -1,0 +1,41 @@
+import { sha256 } from '../base/digest.ts'
+import { currentTenant } from '../directory/decide-access.ts'
+import type { DirectoryStore } from '../directory/directory-store.ts'
+import { cookieNames, cookieValues } from '../session/cookies.ts'
+import type { SessionRef } from '../session/session.ts'
+import type { SessionStore } from '../session/session-store.ts'
+import { endSessions } from '../session/start-session.ts'
+import type { SignInSettings } from './settings.ts'
+
+export interface SignOutDeps {
+  readonly sessions: Pick<SessionStore, 'find' | 'end'>
+  readonly directory: Pick<DirectoryStore, 'viewTenant'>
+  readonly settings: SignInSettings
+}
+
+/** Our own page at the end of every sign-out; also the fixed target of the tenant's logout (`login.md` Q16). */
+export function signedOutUrl ({ publicUrl, ownPrefix }: SignInSettings): string {
+  return `${publicUrl.origin}${ownPrefix}/signed-out`
+}
+
+/**
+ * Ends the session here, tokens included, and only then says where the browser goes to end it at the marketplace too. Nothing is
+ * asked of the authorization server, so a dead one delays nothing (C-52, T-30).
+ *
+ * @returns the tenant's logout address, which finds its session by the browser's own cookie (`login.md` §5.1), or our signed-out page
+ */
+export async function signOut (deps: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
+  const location = await logoutLocation(deps, cookieHeader)
+  await endSessions(deps, cookieHeader)
+  return location
+}
+
+/** Where a sign-out leads in the end. */
+export async function logoutLocation ({ sessions, directory, settings }: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
+  const [id] = cookieValues(cookieHeader, cookieNames.session)
+  const session = id === undefined ? undefined : await sessions.find(sha256(id) as SessionRef)
+  if (session === undefined) return signedOutUrl(settings)
+  const tenant = currentTenant(await directory.viewTenant('production', session.tenantId, session.appId))
+  if (tenant === undefined) return signedOutUrl(settings)
+  return `${tenant.authorizationServer}/api/v1/logout?redirect_url=${encodeURIComponent(signedOutUrl(settings))}`
+}
