@@ -1,0 +1,65 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { accessSync, constants, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { sha256 } from '../base/digest.ts'
+import { loadConfig, processSources, type Config } from '../config/load-config.ts'
+import type { ListenAddress } from '../config/forms.ts'
+import { configWarnings } from '../config/warnings.ts'
+import { exitCodes, printComplaints } from './report.ts'
+
+/** Judges the configuration without starting anything and prints what it means. Keys appear as fingerprints only. */
+export function check (): number {
+  const loaded = loadConfig(processSources())
+  if (loaded.kind === 'invalid') {
+    printComplaints(loaded.complaints)
+    return exitCodes.config
+  }
+  const { config } = loaded
+  const storageFault = findStorageFault(config.storage.directory)
+  const lines = ['The configuration is valid.', ...describe(config).map(([title, text]) => `  ${title.padEnd(19)} ${text}`)]
+  if (storageFault !== undefined) lines.push('', `Storage: ${storageFault}`)
+  const warnings = configWarnings(config)
+  if (warnings.length > 0) lines.push('', 'Warnings:', ...warnings.map((warning) => `  - ${warning}`))
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return storageFault === undefined ? exitCodes.ok : exitCodes.fault
+}
+
+function describe ({ application, listen, storage, secretKeys, marketplace, session }: Config): Array<readonly [string, string]> {
+  const own = `${application.publicUrl}${application.prefix}`
+  return [
+    ['application', `${application.name} (appId ${application.id})`],
+    ['login address', `${own}/callback (应用登录地址, to register in the seller centre)`],
+    ['production address', `${own}/marketplace (生产地址, to register in the seller centre)`],
+    ['listens on', `${hostPort(listen.public)}; operators on ${hostPort(listen.operator)}`],
+    ['upstream', application.upstream],
+    ['storage', `LMDB in ${storage.directory}`],
+    ['sealing keys', secretKeys.map((key, index) => `${fingerprint(Buffer.from(key.reveal(), 'base64'))}${index === 0 ? ' (seals)' : ''}`).join(', ')],
+    ['Kit access keys', String(marketplace.kitKeys.length)],
+    ['private keys', marketplace.privateKeys.map((pem) => describePrivateKey(pem.reveal())).join(', ') || 'none'],
+    ['tenant domains', marketplace.tenantDomains.join(', ') || 'any public https name'],
+    ['sessions', `end after ${session.idleTimeoutSeconds} s without a request, after ${session.absoluteTimeoutSeconds} s in any case`],
+  ]
+}
+
+const hostPort = ({ host, port }: ListenAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+/** Enough to tell two keys apart; of 256 random bits it gives nothing away. */
+const fingerprint = (bytes: Buffer): string => sha256(bytes).slice(0, 8)
+
+/** By its public half, so that it can be compared with the one in the seller centre. */
+function describePrivateKey (pem: string): string {
+  const key = createPublicKey(createPrivateKey(pem))
+  return `RSA ${key.asymmetricKeyDetails?.modulusLength} (public half ${fingerprint(key.export({ type: 'spki', format: 'der' }))})`
+}
+
+/** Looks without making anything: the data folder itself, or the folder in which it would be made. */
+function findStorageFault (directory: string): string | undefined {
+  try {
+    if (!statSync(directory).isDirectory()) return `${directory} is no folder`
+    accessSync(directory, constants.R_OK | constants.W_OK)
+    return undefined
+  } catch (error) {
+    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    return isAbsent && dirname(directory) !== directory ? findStorageFault(dirname(directory)) : `${directory} cannot be written to`
+  }
+}

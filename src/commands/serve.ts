@@ -1,0 +1,37 @@
+import closeWithGrace from 'close-with-grace'
+import { systemClock } from '../base/clock.ts'
+import { compose } from '../compose.ts'
+import { loadConfig, processSources } from '../config/load-config.ts'
+import { configWarnings } from '../config/warnings.ts'
+import { logEvents } from '../telemetry/log.ts'
+import { exitCodes, printComplaints } from './report.ts'
+
+/**
+ * Runs the gateway until a signal or an unforeseen fault ends it: requests in flight get ten seconds. Whatever nobody caught is
+ * logged and ends the process with 1, since its state can't be trusted any more (C-64).
+ *
+ * @returns the exit code when it couldn't start for its config's sake, `undefined` while it runs
+ */
+export async function serve (): Promise<number | undefined> {
+  const loaded = loadConfig(processSources())
+  if (loaded.kind === 'invalid') {
+    printComplaints(loaded.complaints)
+    return exitCodes.config
+  }
+  const { config } = loaded
+  const gateway = await compose(config, { clock: systemClock })
+  const { log } = gateway.publicApp
+  closeWithGrace({ delay: 10_000, logger: log }, async ({ err, signal }) => {
+    if (err === undefined) log.info({ event: logEvents.gatewayStopping, signal }, 'stopping')
+    else log.fatal({ event: logEvents.gatewayFailed, err }, 'stopping after a fault that nobody caught')
+    await gateway.close()
+  })
+  for (const warning of configWarnings(config)) log.warn({ event: logEvents.configWarning }, warning)
+  // Copies: Fastify writes into what it is given, and the config is frozen.
+  const operatorAddress = await gateway.operatorApp.listen({ ...config.listen.operator })
+  const publicAddress = await gateway.publicApp.listen({ ...config.listen.public })
+  const { publicUrl, upstream } = config.application
+  log.info({ event: logEvents.gatewayStarted, publicUrl, publicAddress, operatorAddress, upstream },
+    `ready: ${publicUrl} is served at ${publicAddress}, health at ${operatorAddress}`)
+  return undefined
+}

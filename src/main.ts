@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { exitCodes } from './commands/report.ts'
+
+const usage = `Usage: jointgate [verb]
+
+  serve      run the gateway (the default)
+  check      judge the configuration and print what it means
+  demo       run gateway, simulator and a sample application on loopback
+
+  --help     this text
+  --version  the version
+
+Settings are environment variables named JOINTGATE_… and keys of jointgate.yaml; docs/configuration.md lists them.
+`
+
+/** Runs one verb. Verbs are loaded when asked for, so that `check` needs no server and `serve` no simulator. */
+async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<number | undefined> {
+  switch (rest.length === 0 ? verb : 'too many words') {
+    case 'serve': return (await import('./commands/serve.ts')).serve()
+    case 'check': return (await import('./commands/check.ts')).check()
+    case 'demo':
+      await (await import('./commands/demo.ts')).demo()
+      return undefined
+    case '--help': case '-h': case 'help':
+      process.stdout.write(usage)
+      return exitCodes.ok
+    case '--version': case '-v':
+      process.stdout.write(`${readVersion()}\n`)
+      return exitCodes.ok
+    default:
+      process.stderr.write(usage)
+      return exitCodes.usage
+  }
+}
+
+function readVersion (): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  return manifest.version
+}
+
+try {
+  const exitCode = await run(process.argv.slice(2))
+  if (exitCode !== undefined) process.exitCode = exitCode
+} catch (error) {
+  // A fault at start, such as a port in use: one line for the person; a stack only where nobody foresaw it.
+  const isForeseen = error instanceof Error && 'code' in error
+  process.stderr.write(`jointgate cannot start: ${error instanceof Error ? (isForeseen ? error.message : error.stack) : String(error)}\n`)
+  process.exit(exitCodes.fault)
+}

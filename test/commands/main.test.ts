@@ -1,0 +1,93 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createServer } from 'node:net'
+import { readFileSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import { startJointgate } from '../support/run-jointgate.ts'
+
+const sealingKey = randomBytes(32).toString('base64')
+
+function goodVariables (directory: string): Record<string, string> {
+  return {
+    JOINTGATE_LISTEN: '127.0.0.1:0',
+    JOINTGATE_OPERATOR_LISTEN: '127.0.0.1:0',
+    JOINTGATE_STORAGE: `lmdb:${directory}/data`,
+    JOINTGATE_SECRET_KEYS: sealingKey,
+    JOINTGATE_APP_ID: 'app-1',
+    JOINTGATE_PUBLIC_URL: 'https://app.example.com',
+    JOINTGATE_UPSTREAM: 'http://127.0.0.1:3000',
+    JOINTGATE_MARKETPLACE_KIT_KEYS: 'canary-access-key',
+  }
+}
+
+t.test('--help, --version and anything that is no verb', async (t) => {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  const [help, version, unknown, tooMany] = await Promise.all([['--help'], ['--version'], ['srve'], ['check', 'now']].map((args) => startJointgate(args, {}).ended))
+  t.match(help, { code: 0, stdout: /serve .*check .*demo/s, stderr: '' })
+  t.match(version, { code: 0, stdout: `${manifest.version}\n` })
+  t.match(unknown, { code: 2, stdout: '', stderr: /^Usage/ })
+  t.match(tooMany, { code: 2, stderr: /^Usage/ })
+})
+
+t.test('serve and check print every complaint at once and exit with 78', async (t) => {
+  const variables = { JOINTGATE_LISTEN: 'nowhere', JOINTGATE_UPSTRAEM: 'x' }
+  const runs = await Promise.all([['serve'], ['check'], []].map((args) => startJointgate(args, variables).ended))
+  for (const { code, stdout, stderr } of runs) {
+    t.equal(code, 78)
+    t.equal(stdout, '')
+    for (const name of ['JOINTGATE_LISTEN', 'JOINTGATE_UPSTRAEM', 'JOINTGATE_SECRET_KEYS', 'JOINTGATE_APP_ID', 'JOINTGATE_PUBLIC_URL', 'JOINTGATE_UPSTREAM']) {
+      t.match(stderr, name)
+    }
+    t.match(stderr, '6 complaints')
+  }
+})
+
+t.test('check prints what the configuration means, warnings too, and no secret (T-38)', async (t) => {
+  const directory = t.testdir({ 'not-a-folder': '' })
+  const privateKey = generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  writeFileSync(`${directory}/key.pem`, privateKey)
+  const variables = { ...goodVariables(directory), JOINTGATE_MARKETPLACE_PRIVATE_KEYS_FILE: `${directory}/key.pem` }
+  const [good, unwritable] = await Promise.all([
+    startJointgate(['check'], variables).ended,
+    startJointgate(['check'], { ...variables, JOINTGATE_STORAGE: `lmdb:${directory}/not-a-folder` }).ended,
+  ])
+  t.match(good, { code: 0, stderr: '' })
+  for (const text of ['https://app.example.com/_gate/callback', 'https://app.example.com/_gate/marketplace', 'RSA 3072', 'TENANT_DOMAINS is empty']) t.match(good?.stdout, text)
+  for (const secret of [sealingKey, 'canary', privateKey.split('\n')[3] ?? '']) t.notOk(good?.stdout.includes(secret))
+  t.match(unwritable, { code: 1, stdout: /not-a-folder is no folder/ })
+})
+
+t.test('serve tells its addresses, answers health, and stops in order on SIGTERM', async (t) => {
+  const gateway = startJointgate(['serve'], goodVariables(t.testdir()))
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  const started = await gateway.logged('gateway.started')
+  t.match(started, { level: 'info', publicUrl: 'https://app.example.com', upstream: 'http://127.0.0.1:3000' })
+  t.equal((await fetch(`${String(started['operatorAddress'])}/healthz/ready`)).status, 200)
+  t.equal((await fetch(`${String(started['publicAddress'])}/_gate/session`)).status, 401)
+  t.match(await gateway.logged('config.warning'), { level: 'warn', msg: /JOINTGATE_MARKETPLACE_/ })
+  gateway.child.kill('SIGTERM')
+  const { code, stdout } = await gateway.ended
+  t.equal(code, 0)
+  t.match(stdout, /"event":"gateway.stopping","signal":"SIGTERM"/)
+  t.notMatch(stdout, 'canary')
+})
+
+t.test('C-64: a fault that nobody caught is logged as fatal and ends the process', async (t) => {
+  const preload = 'data:text/javascript,process.on("message",()=>{Promise.reject(new Error("planted"))})'
+  const gateway = startJointgate(['serve'], goodVariables(t.testdir()), preload)
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  await gateway.logged('gateway.started')
+  gateway.child.send('now')
+  t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
+  t.equal((await gateway.ended).code, 1)
+})
+
+t.test('a port that is taken is told in one line', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => { other.close() })
+  await new Promise((resolve) => { other.once('listening', resolve) })
+  const address = other.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { code, stderr } = await startJointgate([], { ...goodVariables(t.testdir()), JOINTGATE_LISTEN: `127.0.0.1:${port}` }).ended
+  t.equal(code, 1)
+  t.match(stderr, /^jointgate cannot start: listen EADDRINUSE[^\n]*\n$/)
+})

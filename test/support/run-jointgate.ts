@@ -1,0 +1,43 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface RunningProcess {
+  readonly child: ChildProcess
+  /** The first log line with this event; rejects when the process ends without one. */
+  logged (event: string): Promise<Record<string, unknown>>
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>
+}
+
+/** Starts the real program in a process of its own, with the given variables and nothing of the test runner's own settings. */
+export function startJointgate (args: readonly string[], env: Record<string, string>, preload?: string): RunningProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...(preload === undefined ? [] : ['--import', preload]), main, ...args], {
+    cwd: root, env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  let stdout = ''
+  let stderr = ''
+  const waiting = new Set<() => void>()
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    for (const look of waiting) look()
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => { stderr += text })
+  const ended = new Promise<Awaited<RunningProcess['ended']>>((resolve) => {
+    child.on('close', (code, signal) => { resolve({ code, signal, stdout, stderr }) })
+  })
+  const logged = (event: string) => new Promise<Record<string, unknown>>((resolve, reject) => {
+    const look = () => {
+      const line = stdout.split('\n').slice(0, -1).find((candidate) => candidate.includes(`"event":"${event}"`))
+      if (line === undefined) return
+      waiting.delete(look)
+      resolve(JSON.parse(line))
+    }
+    waiting.add(look)
+    look()
+    void ended.then(({ code }) => { reject(new Error(`ended with ${code} before ${event}: ${stderr}${stdout}`)) })
+  })
+  return { child, logged, ended }
+}
