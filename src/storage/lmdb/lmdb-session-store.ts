@@ -39,12 +39,13 @@ export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox)
 
   return {
     find: (ref) => guarded(() => {
-      // The fast read lends LMDB's buffer until the next read: compare in place, copy only what is new.
-      const bytes = sessions.getBinaryFast(ref)
-      if (bytes === undefined) {
+      // The fast read lends LMDB's own, larger buffer until the next read: compare in place, copy only what is new.
+      const lent = sessions.getBinaryFast(ref)
+      if (lent === undefined) {
         kept.delete(ref)
         return undefined
       }
+      const bytes = lent.subarray(0, lent.length)
       const known = kept.get(ref)
       return known?.bytes.equals(bytes) === true ? known.session : keep(ref, Buffer.from(bytes))
     }),
