@@ -24,6 +24,9 @@ export type PushEffect =
  *
  * Order is not promised and repeats are normal (`sync.md` §1.1): an older message changes nothing but the memory of a loss, a
  * modification of an unknown thing adds it, a deletion of an unknown thing leaves a tombstone.
+ *
+ * Only a modification builds on the row that is there. Every other message says alone what the row becomes, or the same messages
+ * in another order would leave another row (T-45).
  */
 export function applyPush (push: PushMessage, rows: RowReader): PushEffect {
   switch (push.kind) {
@@ -35,16 +38,17 @@ export function applyPush (push: PushMessage, rows: RowReader): PushEffect {
 
 function applyTenant (push: TenantPush, current: Tenant | undefined): PushEffect {
   const isDeleted = push.change === 'delete'
-  const name = push.name ?? current?.name
-  const authorizationServer = push.authorizationServer ?? current?.authorizationServer
-  if (!isDeleted && !name) return { kind: 'incomplete', member: 'name' }
-  if (!isDeleted && !authorizationServer) return { kind: 'incomplete', member: 'domainName' }
+  const former = push.change === 'modify' ? current : undefined
+  const { name, tenantCode, orderId, authorizationServer } = isDeleted ? {} : { ...former, ...push }
+  const mustBeWhole = !isDeleted && !isLate(push, current)
+  if (mustBeWhole && !name) return { kind: 'incomplete', member: 'name' }
+  if (mustBeWhole && !authorizationServer) return { kind: 'incomplete', member: 'domainName' }
   const row: Tenant = {
     instanceId: push.instanceId,
     name: name ?? '',
     authorizationServer: authorizationServer ?? '',
-    tenantCode: push.tenantCode ?? current?.tenantCode ?? '',
-    orderId: push.orderId ?? current?.orderId ?? '',
+    tenantCode: tenantCode ?? '',
+    orderId: orderId ?? '',
     isDeleted,
     version: push.version,
     lastLoss: '',
@@ -54,10 +58,11 @@ function applyTenant (push: TenantPush, current: Tenant | undefined): PushEffect
 
 function applyApplication (push: ApplicationPush, current: ClientBinding | undefined): PushEffect {
   const isDeleted = push.change === 'delete'
-  const clientId = push.clientId ?? current?.clientId
-  const clientSecret = isDeleted ? undefined : push.clientSecret ?? current?.clientSecret
-  if (!isDeleted && !clientId) return { kind: 'incomplete', member: 'clientId' }
-  if (!isDeleted && clientSecret === undefined) return { kind: 'incomplete', member: 'clientSecret' }
+  const former = push.change === 'modify' ? current : undefined
+  const { clientId, clientSecret } = isDeleted ? {} : { ...former, ...push }
+  const mustBeWhole = !isDeleted && !isLate(push, current)
+  if (mustBeWhole && !clientId) return { kind: 'incomplete', member: 'clientId' }
+  if (mustBeWhole && clientSecret === undefined) return { kind: 'incomplete', member: 'clientSecret' }
   const row: ClientBinding = {
     instanceId: push.instanceId, clientId: clientId ?? '', clientSecret, isDeleted, version: push.version, lastLoss: '',
   }
@@ -78,19 +83,22 @@ function applyAccounts (push: AccountsPush, rows: RowReader): PushEffect {
 }
 
 function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Account | undefined): Account | 'incomplete' {
-  const isLeaving = push.change === 'delete' || push.change === 'revoke'
-  const name = pushed.name ?? current?.name
-  if (!isLeaving && !name) return 'incomplete'
+  const isDeleted = push.change === 'delete'
+  const isLeaving = isDeleted || push.change === 'revoke'
+  const former = push.change === 'modify' ? current : undefined
+  // A tombstone holds no personal data: the person has left the enterprise (sync.md §1.4, "0 against 3").
+  const { name, departmentCode, role, isEnabled } = isDeleted ? {} : { ...former, ...pushed }
+  if (!isLeaving && !name && !isLate(push, current)) return 'incomplete'
   return {
     instanceId: push.instanceId,
     userName: pushed.userName,
     name: name ?? '',
-    departmentCode: pushed.departmentCode ?? current?.departmentCode ?? '',
-    role: pushed.role ?? current?.role ?? 'user',
-    isEnabled: pushed.isEnabled ?? current?.isEnabled ?? true,
+    departmentCode: departmentCode ?? '',
+    role: role ?? 'user',
+    isEnabled: isEnabled ?? true,
     isAuthorised: !isLeaving,
-    details: { ...current?.details, ...pushed.details },
-    isDeleted: push.change === 'delete',
+    details: isDeleted ? {} : { ...former?.details, ...pushed.details },
+    isDeleted,
     version: push.version,
     lastLoss: '',
   }
@@ -101,8 +109,12 @@ const isOpen = (account: Account): boolean => !account.isDeleted && account.isAu
 /** The newer of the two rows, with the newest loss of both: the same whichever came first. */
 function settle<Row extends PushedRow> (current: Row | undefined, next: Row, isLoss: boolean): Row {
   const lastLoss = newer(current?.lastLoss ?? '', isLoss ? next.version : '')
-  const isLate = current !== undefined && next.version < current.version
-  return { ...(isLate ? current : next), lastLoss }
+  return { ...(current !== undefined && isLate(next, current) ? current : next), lastLoss }
+}
+
+/** Overtaken by a newer message: it may lack whatever it likes, since it changes nothing any more. */
+function isLate (next: { version: PushVersion }, current: PushedRow | undefined): boolean {
+  return current !== undefined && next.version < current.version
 }
 
 function newer (a: PushVersion | '', b: PushVersion | ''): PushVersion | '' {

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import type { AppId, InstanceId, PushVersion, Realm, TenantId, UserName } from '../../directory/model.ts'
+import type { KitReading } from './kit-interface.ts'
+
+/** Text of at most so many characters (code points: a person counts 𠮷 as one). */
+export function text (maximum: number) {
+  return z.string().refine((value) => value.length <= maximum || (value.length <= 2 * maximum && Array.from(value).length <= maximum))
+}
+
+/** Text that says something. */
+export function filled (maximum: number) {
+  return text(maximum).min(1)
+}
+
+/** A member that may be left out. `null` is no value: at the top level the signed text doesn't even hold it (sync.md §3.5). */
+export function optional<Schema extends z.ZodType> (schema: Schema) {
+  return schema.nullish().transform((value) => value ?? undefined)
+}
+
+const changes = { 0: 'delete', 1: 'add', 2: 'modify', 3: 'revoke' } as const
+
+/** `flag`: an integer in the tables, text in the marketplace's own sample. */
+export function flag<Flag extends keyof typeof changes> (...allowed: Flag[]) {
+  return z.union([z.number(), z.string()])
+    .refine((value) => allowed.some((each) => String(each) === String(value)))
+    .transform((value) => changes[Number(value) as Flag])
+}
+
+/** `yyyyMMddHHmmssSSS` in UTC+8. */
+const stamp = /^\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d\d{3}$/
+
+/** What every interface has: the keys that are there even on a deletion. */
+export const head = {
+  // Empty while the seller applies for a credential, and then perhaps null like its neighbour orderId; but always there.
+  instanceId: text(64).nullable().transform((value) => (value ?? '') as InstanceId),
+  tenantId: filled(64).transform((value) => value as TenantId),
+  testFlag: z.union([z.number(), z.string()])
+    .refine((value) => ['0', '1'].includes(String(value)))
+    .transform((value): Realm => (String(value) === '1' ? 'test' : 'production')),
+  timeStamp: z.string().regex(stamp).transform((value) => value as PushVersion),
+}
+
+export const appId = filled(64).transform((value) => value as AppId)
+export const userName = filled(64).transform((value) => value as UserName)
+
+/** The object without the members that are undefined: "absent" must not be mistaken for "cleared". */
+export function present<Members extends object> (members: Members): { [Name in keyof Members]?: Exclude<Members[Name], undefined> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as ReturnType<typeof present<Members>>
+}
+
+/** Names the first member that the schema complains of. The schemas know their own names only, so no foreign text gets into the answer. */
+export function illegal (error: z.ZodError): KitReading {
+  const path = error.issues[0]?.path ?? []
+  const member = path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${String(part)}`)).join('')
+  return { kind: 'illegal', member: member === '' ? 'body' : member }
+}
