@@ -49,7 +49,7 @@ export function createPages ({ prefix, applicationName, publicUrl }: PagesOption
       languages: here === undefined ? [] : languageLinks(here, locale),
       body: templates.render(name, model),
     })
-    return { html, headers: pageHeaders({ locale, isHttps, formActions }) }
+    return { html, headers: pageHeaders({ locale, isHttps, hasForm: name !== 'message', formActions }) }
   }
 
   return {
@@ -59,7 +59,9 @@ export function createPages ({ prefix, applicationName, publicUrl }: PagesOption
     },
     confirm (view) {
       const model = confirmModel(view, textsOf(view.locale), prefix)
-      return page({ ...view, title: model.title.map(({ text }) => text).join('') }, 'confirm', model)
+      const title = model.title.map(({ text }) => text).join('')
+      // What the application does with somebody who just came in is its own affair, also if it sends them on.
+      return page({ ...view, title, formActions: [publicUrl] }, 'confirm', model)
     },
     signOut (view) {
       const model = signOutModel(view, textsOf(view.locale), prefix, applicationName)

@@ -69,19 +69,20 @@ t.test('a page goes out with the security headers and is never kept (C-8, C-61, 
     vary: 'Accept-Language, Cookie',
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
+    // It holds a form, whose Origin must not be null.
+    'referrer-policy': 'same-origin',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',
     'strict-transport-security': 'max-age=31536000',
   })
-  t.equal(headers['content-security-policy'], "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' https://login.example; frame-ancestors 'none'; base-uri 'none'")
+  t.equal(headers['content-security-policy'], "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' https: https://login.example; frame-ancestors 'none'; base-uri 'none'")
 })
 
 t.test('over http there is no HSTS, and no address of a form can add a directive', async (t) => {
   const app = await serve(t, 'http://127.0.0.1:8080', ["https://login.example/; script-src 'unsafe-inline'"])
   const { headers } = await app.inject('/page')
   t.notOk('strict-transport-security' in headers)
-  t.match(headers['content-security-policy'], "form-action 'self' https://login.example;")
+  t.match(headers['content-security-policy'], "form-action 'self' https: https://login.example;")
   t.notMatch(headers['content-security-policy'], 'script-src')
   t.equal((await (await serve(t, 'https://app.example.com', ['no address'])).inject('/page')).statusCode, 500)
 })
