@@ -73,7 +73,7 @@ function readTap (stream) {
   createInterface({ input: stream }).on('line', (line) => {
     const [, isNotOk, file, milliseconds] = /^(not )?ok \d+ - (\S+)(?:.*# time=([\d.]+)ms)?/.exec(line) ?? []
     if (file !== undefined) console.log(`${isNotOk ? 'FAILED' : 'ok    '} ${file} (${(Number(milliseconds ?? 0) / 1000).toFixed(1)} s)`)
-    if (/^ +not ok/.test(line)) isInFailure = true
+    if (/^ *not ok/.test(line)) isInFailure = true
     if (isInFailure) console.log(line)
     if (/^ +\.\.\.$/.test(line)) isInFailure = false
     const [, summary = ''] = /^# \{ (.*) \}$/.exec(line) ?? []
