@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t from 'tap'
 import type { Principal } from '../../src/directory/model.ts'
-import { assertionType, signAssertion } from '../../src/forward/assertion.ts'
+import { signAssertion } from '../../src/forward/assertion.ts'
 import { createSampleApplication } from '../../src/simulator/sample-application.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { appId, base64Hmac, buildSimulator, expectedSign, openClientSecret, urlOf, type ReceivedPush } from '../support/simulator.ts'
@@ -407,7 +407,7 @@ t.test('sample application', async (t) => {
     const ask = (assertion: string | undefined, url = '/reports?x=1') =>
       app.inject({ url, headers: assertion === undefined ? {} : { 'x-identity-assertion': assertion } })
     const sign = (change: { iss?: string, aud?: string, typ?: string, key?: typeof privateKey }) => new SignJWT({ name: 'x' })
-      .setProtectedHeader({ alg: 'ES256', kid: 'one', typ: change.typ ?? assertionType })
+      .setProtectedHeader({ alg: 'ES256', kid: 'one', typ: change.typ ?? 'gateway-identity+jwt' })
       .setIssuer(change.iss ?? issuer).setAudience(change.aud ?? appId).setSubject('t1/lihua')
       .setIssuedAt(clock.now() / 1000).setExpirationTime(clock.now() / 1000 + 300)
       .sign(change.key ?? privateKey)
