@@ -2,6 +2,7 @@ import { maxHeaderSize } from 'node:http'
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { faults } from './base/coded-errors.ts'
 import { createRandomId } from './base/random-id.ts'
 import { canonicalPath } from './forward/canonical-path.ts'
 import { jwksRoutes } from './forward/jwks-routes.ts'
@@ -41,7 +42,8 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
     genReqId: createRandomId,
     trustProxy: false,
     http: { maxHeaderSize, headersTimeout: 30_000 },
-    frameworkErrors: (error, request, reply) => { void onFault(error, request, reply) },
+    // The router gives up on malformed percent-encoding before any hook of ours can.
+    frameworkErrors: (_error, request, reply) => { void onFault(new faults.PathAmbiguous(), request, reply) },
   })
 
   // What nobody below caught: a page or a problem body with a support code.
