@@ -28,7 +28,7 @@ function readClient (push: ApplicationPush, body: unknown, context: KitContext):
   const read = (push.change === 'add' ? addition : modification).safeParse(body)
   if (!read.success) return illegal(read.error)
   const { clientId, clientSecret: sealed } = read.data
-  const clientSecret = sealed === undefined ? undefined : context.openSecret(sealed)
-  if (sealed !== undefined && clientSecret === undefined) return { kind: 'secret-unreadable' }
+  const clientSecret = sealed == null ? undefined : context.openSecret(sealed)
+  if (sealed != null && clientSecret === undefined) return { kind: 'secret-unreadable' }
   return { kind: 'message', push: { ...push, ...present({ clientId, clientSecret }) } }
 }

@@ -41,6 +41,8 @@ const leavingUser = z.object({
   enable: enable.optional().catch(undefined),
 })
 
+type WireUser = z.infer<typeof modifiedUser>
+
 const bodies = {
   add: keys.extend({ userList: z.array(addedUser), currentSyncTime: filled(64) }),
   modify: keys.extend({ userList: z.array(modifiedUser) }),
@@ -63,7 +65,7 @@ export const authSync: KitInterface = {
   },
 }
 
-function toAccount (user: z.infer<typeof leavingUser> & Partial<z.infer<typeof modifiedUser>>): PushedAccount {
+function toAccount (user: Pick<WireUser, 'userName'> & Partial<WireUser>): PushedAccount {
   const { userName, name, orgCode: departmentCode, role, enable: isEnabled, extension, ...details } = user
   return {
     userName,

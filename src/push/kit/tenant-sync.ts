@@ -35,7 +35,7 @@ function readDetails (push: TenantPush, body: unknown, context: KitContext): Kit
   if (!read.success) return illegal(read.error)
   const { name, tenantCode, orderId, domainName } = read.data
   // "Any value while debugging": nobody signs in to the test realm, so nothing is ever sent there.
-  const authorizationServer = domainName === undefined || push.realm === 'test' ? domainName : context.parseDomainName(domainName)
-  if (domainName !== undefined && authorizationServer === undefined) return { kind: 'illegal', member: 'domainName' }
+  const authorizationServer = domainName == null || push.realm === 'test' ? domainName : context.parseDomainName(domainName)
+  if (domainName != null && authorizationServer === undefined) return { kind: 'illegal', member: 'domainName' }
   return { kind: 'message', push: { ...push, ...present({ name, tenantCode, orderId, authorizationServer }) } }
 }

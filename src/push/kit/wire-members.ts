@@ -2,19 +2,19 @@ import { z } from 'zod'
 import type { AppId, InstanceId, PushVersion, Realm, TenantId, UserName } from '../../directory/model.ts'
 import type { KitReading } from './kit-interface.ts'
 
-/** Text of at most so many characters (code points: a person counts 𠮷 as one). */
+/** Text of at most so many characters: code points, since a person counts 𠮷 as one. */
 export function text (maximum: number) {
-  return z.string().refine((value) => value.length <= maximum || (value.length <= 2 * maximum && Array.from(value).length <= maximum))
+  return z.string().regex(new RegExp(`^.{0,${maximum}}$`, 'su'))
 }
 
 /** Text that says something. */
 export function filled (maximum: number) {
-  return text(maximum).min(1)
+  return z.string().regex(new RegExp(`^.{1,${maximum}}$`, 'su'))
 }
 
 /** A member that may be left out. `null` is no value: at the top level the signed text doesn't even hold it (sync.md §3.5). */
 export function optional<Schema extends z.ZodType> (schema: Schema) {
-  return schema.nullish().transform((value) => value ?? undefined)
+  return schema.nullish()
 }
 
 const changes = { 0: 'delete', 1: 'add', 2: 'modify', 3: 'revoke' } as const
@@ -43,9 +43,9 @@ export const head = {
 export const appId = filled(64).transform((value) => value as AppId)
 export const userName = filled(64).transform((value) => value as UserName)
 
-/** The object without the members that are undefined: "absent" must not be mistaken for "cleared". */
-export function present<Members extends object> (members: Members): { [Name in keyof Members]?: Exclude<Members[Name], undefined> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as ReturnType<typeof present<Members>>
+/** The object without the members that have no value: "absent" must not be mistaken for "cleared". */
+export function present<Members extends object> (members: Members): { [Name in keyof Members]?: NonNullable<Members[Name]> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as ReturnType<typeof present<Members>>
 }
 
 /** Names the first member that the schema complains of. The schemas know their own names only, so no foreign text gets into the answer. */

@@ -63,19 +63,17 @@ function removePadding (padded: Buffer, padding: Padding): Buffer | undefined {
 
   let wrong = padded[0]!
   for (let at = 0; at < size; at++) wrong |= data[at]! ^ labelHash[at]!
-  // Zeros, then a one, then the message: `isBefore` stays 1 until the first byte that isn't zero.
+  // Zeros, then a one, then the message: `isBefore` stays 1 up to the first byte that isn't zero, `start` 0 unless that is a one.
   let isBefore = 1
   let start = 0
   for (let at = size; at < data.length; at++) {
     const byte = data[at]!
     const isZero = ((byte - 1) >>> 31) & 1
     const isOne = (((byte ^ 1) - 1) >>> 31) & 1
-    wrong |= isBefore & (1 - isZero) & (1 - isOne)
     start |= -(isBefore & isOne) & (at + 1)
     isBefore &= isZero
   }
-  wrong |= isBefore
-  return wrong === 0 ? data.subarray(start) : undefined
+  return wrong === 0 && start !== 0 ? data.subarray(start) : undefined
 }
 
 /** MGF1, RFC 8017 §B.2.1. */
