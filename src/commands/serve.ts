@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { systemClock } from '../base/clock.ts'
-import { compose } from '../compose.ts'
+import { compose, type Gateway } from '../compose.ts'
 import { loadConfig, processSources } from '../config/load-config.ts'
 import { configWarnings } from '../config/warnings.ts'
 import { logEvents } from '../telemetry/log.ts'
@@ -24,7 +24,7 @@ export async function serve (): Promise<number | undefined> {
   closeWithGrace({ delay: 10_000, logger: log }, async ({ err, signal }) => {
     if (err === undefined) log.info({ event: logEvents.gatewayStopping, signal }, 'stopping')
     else log.fatal({ event: logEvents.gatewayFailed, err }, 'stopping after a fault that nobody caught')
-    await gateway.close()
+    await closeGateway(gateway)
   })
   for (const warning of configWarnings(config)) log.warn({ event: logEvents.configWarning }, warning)
   // Copies: Fastify writes into what it is given, and the config is frozen.
@@ -34,4 +34,11 @@ export async function serve (): Promise<number | undefined> {
   log.info({ event: logEvents.gatewayStarted, publicUrl, publicAddress, operatorAddress, upstream },
     `ready: ${publicUrl} is served at ${publicAddress}, health at ${operatorAddress}`)
   return undefined
+}
+
+/** Node closes the connections that are idle now. One whose last request ends later would keep the process up until its keep-alive does. */
+async function closeGateway (gateway: Gateway): Promise<void> {
+  const sweeper = setInterval(() => { gateway.publicApp.server.closeIdleConnections() }, 100)
+  await gateway.close()
+  clearInterval(sweeper)
 }

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { startJointgate } from '../support/run-jointgate.ts'
@@ -69,6 +70,21 @@ t.test('serve tells its addresses, answers health, and stops in order on SIGTERM
   t.equal(code, 0)
   t.match(stdout, /"event":"gateway.stopping","signal":"SIGTERM"/)
   t.notMatch(stdout, 'canary')
+})
+
+t.test('a request in flight at SIGTERM is still answered', async (t) => {
+  const gateway = startJointgate(['serve'], goodVariables(t.testdir()))
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  const { publicAddress } = await gateway.logged('gateway.started')
+  const client = connect(Number(new URL(String(publicAddress)).port), '127.0.0.1').setEncoding('utf8')
+  t.teardown(() => { client.destroy() })
+  client.write('POST /_gate/sign-in HTTP/1.1\r\nhost: app.example.com\r\nexpect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\n')
+  t.match(await once(client, 'data'), [/^HTTP\/1\.1 100/], 'the gateway waits for the body')
+  gateway.child.kill('SIGTERM')
+  await gateway.logged('gateway.stopping')
+  client.write('a=b')
+  t.match(await once(client, 'data'), [/^HTTP\/1\.1 403/])
+  t.equal((await gateway.ended).code, 0)
 })
 
 t.test('C-64: a fault that nobody caught is logged as fatal and ends the process', async (t) => {
