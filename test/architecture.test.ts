@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { renderConfiguration } from '../docs/render-configuration.ts'
 import { renderErrors } from '../docs/render-errors.ts'
@@ -10,7 +10,7 @@ const isText = /\.(?:ts|js|json|eta|css|md|yaml|yml|sh|txt)$|(?:^|\/)(?:Dockerfi
 function readTree (): Map<string, string> {
   const tree = new Map<string, string>()
   const read = (path: string): void => { tree.set(path, readFileSync(new URL(path, root), 'utf8')) }
-  for (const folder of ['src', 'test', 'views', 'docs', 'bench', 'scripts', '.ci']) {
+  for (const folder of ['src', 'test', 'views', 'docs', 'bench', 'scripts', '.ci'].filter((name) => existsSync(new URL(name, root)))) {
     for (const path of readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })) {
       if (isText.test(path)) read(`${folder}/${path}`)
     }
