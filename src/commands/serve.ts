@@ -3,7 +3,6 @@ import { systemClock } from '../base/clock.ts'
 import { compose, type Gateway } from '../compose.ts'
 import { loadConfig, processSources } from '../config/load-config.ts'
 import { configWarnings } from '../config/warnings.ts'
-import { logEvents } from '../telemetry/log.ts'
 import { exitCodes, printComplaints } from './report.ts'
 
 /**
@@ -22,16 +21,16 @@ export async function serve (): Promise<number | undefined> {
   const gateway = await compose(config, { clock: systemClock })
   const { log } = gateway.publicApp
   closeWithGrace({ delay: 10_000, logger: log }, async ({ err, signal }) => {
-    if (err === undefined) log.info({ event: logEvents.gatewayStopping, signal }, 'stopping')
-    else log.fatal({ event: logEvents.gatewayFailed, err }, 'stopping after a fault that nobody caught')
+    if (err === undefined) log.info({ event: 'gateway.stopping', signal }, 'stopping')
+    else log.fatal({ event: 'gateway.failed', err }, 'stopping after a fault that nobody caught')
     await closeGateway(gateway)
   })
-  for (const warning of configWarnings(config)) log.warn({ event: logEvents.configWarning }, warning)
+  for (const warning of configWarnings(config)) log.warn({ event: 'config.warning' }, warning)
   // Copies: Fastify writes into what it is given, and the config is frozen.
   const operatorAddress = await gateway.operatorApp.listen({ ...config.listen.operator })
   const publicAddress = await gateway.publicApp.listen({ ...config.listen.public })
   const { publicUrl, upstream } = config.application
-  log.info({ event: logEvents.gatewayStarted, publicUrl, publicAddress, operatorAddress, upstream },
+  log.info({ event: 'gateway.started', publicUrl, publicAddress, operatorAddress, upstream },
     `ready: ${publicUrl} is served at ${publicAddress}, health at ${operatorAddress}`)
   return undefined
 }

@@ -2,17 +2,6 @@ import { LogController, type FastifyRequest, type FastifyServerOptions } from 'f
 import { describeError } from './describe-error.ts'
 
 /**
- * The constant `event` of each log line: what a person searches for and an alarm counts. The message beside it is for reading.
- * `error` lines ask somebody to act; a refusal is `info`.
- */
-export const logEvents = {
-  gatewayStarted: 'gateway.started',
-  gatewayStopping: 'gateway.stopping',
-  gatewayFailed: 'gateway.failed',
-  configWarning: 'config.warning',
-} as const
-
-/**
  * Members that no line of ours should hold. The lines are built from allow-listed fields; this is the net below them (T-38).
  * `code` is not here: faults have one.
  */
@@ -26,7 +15,12 @@ export interface LogStream { write(line: string): void }
 
 export type LogOptions = Exclude<FastifyServerOptions['logger'], boolean | undefined>
 
-/** Fastify's `logger` option: JSON lines with the level's name, UTC time, our serializers and the redaction list (C-65). */
+/**
+ * Fastify's `logger` option: JSON lines with the level's name, UTC time, our serializers and the redaction list (C-65).
+ *
+ * Each line of ours has a constant `event`, to be searched for and counted; the message is for reading. `error` asks somebody to act,
+ * a refusal is `info`.
+ */
 export function createLogOptions ({ level, stream }: { level: string, stream?: LogStream }): LogOptions {
   return {
     level,
