@@ -58,7 +58,8 @@ async function saveFlow (deps: StartLoginDeps, flow: NewFlow, cookieHeader: stri
   for (const { secret } of displaced) await flows.consumeFlow(flowRefOf(secret))
 
   const secret = createRandomId()
-  await flows.saveFlow({ ...flow, ref: flowRefOf(secret), appId: settings.appId, startedAt: now, expiresAt: now + flowLifetimeSeconds * 1000 })
+  const expiresAt = now + flowLifetimeSeconds * 1000
+  await flows.saveFlow({ ...flow, ref: flowRefOf(secret), appId: settings.appId, startedAt: now, expiresAt })
   return {
     cookie: { name: `${cookieNames.flowPrefix}${createRandomId().slice(0, 8)}`, value: secret },
     spentCookies: [...held.filter((one) => one.flow === undefined), ...displaced].map(({ cookieName }) => cookieName),

@@ -69,7 +69,8 @@ export async function openTestGateway (t: Test, options: Options = {}): Promise<
   const logLines: string[] = []
   const config = testConfig({ url, upstream: upstream.url, dataFolder, env: options.env })
   const { authorizationServerTimeoutSeconds = 1 } = options
-  const gateway = await compose(config, { clock, authorizationServerTimeoutSeconds, logStream: { write: (line) => { logLines.push(line) } } })
+  const logStream = { write: (line: string): void => { logLines.push(line) } }
+  const gateway = await compose(config, { clock, authorizationServerTimeoutSeconds, logStream })
   let isClosed = false
   const close = async (): Promise<void> => {
     if (isClosed) return
@@ -89,10 +90,6 @@ export async function openTestGateway (t: Test, options: Options = {}): Promise<
     const body = JSON.stringify({ instanceId: 'instance-1', testFlag: 0, timeStamp, ...members })
     return await sendPush(url, name, body, clock.now())
   }
-  const must = async (name: string, members: Record<string, unknown>): Promise<void> => {
-    const answer = await push(name, members)
-    if (answer.resultCode !== '000000') throw new Error(`${name} was refused: ${JSON.stringify(answer)}`)
-  }
   return {
     ...gateway,
     close,
@@ -105,14 +102,22 @@ export async function openTestGateway (t: Test, options: Options = {}): Promise<
     publicKey: keyPair.publicKey,
     browser: () => new Browser(url),
     push,
-    async bind ({ tenantId, domainName, name = '晨曦科技', clientId = 'client-1', clientSecret = 'client-secret-1', accounts = [] }) {
-      await must('tenantSync', { tenantId, tenantCode: 'sunrise', name, domainName, orderId: 'order-1', flag: 1 })
-      const sealed = sealClientSecret(new Secret(clientSecret), keyPair.publicKey)
-      await must('applicationSync', { tenantId, appId, clientId, clientSecret: sealed, flag: 1 })
-      if (accounts.length > 0) {
-        await must('authSync', { tenantId, appId, flag: 1, currentSyncTime: toPushTime(businessTime), userList: accounts.map(wireAccount) })
-      }
-    },
+    bind: (tenant) => bindTenant(push, tenant, () => businessTime),
+  }
+}
+
+/** The pushes by which a tenant becomes able to sign in. */
+export async function bindTenant (push: TestGateway['push'], tenant: TestTenant, now: () => number): Promise<void> {
+  const { tenantId, domainName, name = '晨曦科技', clientId = 'client-1', clientSecret = 'client-secret-1', accounts = [] } = tenant
+  const must = async (name: string, members: Record<string, unknown>): Promise<void> => {
+    const answer = await push(name, members)
+    if (answer.resultCode !== '000000') throw new Error(`${name} was refused: ${JSON.stringify(answer)}`)
+  }
+  await must('tenantSync', { tenantId, tenantCode: 'sunrise', name, domainName, orderId: 'order-1', flag: 1 })
+  const sealed = sealClientSecret(new Secret(clientSecret), keyPair.publicKey)
+  await must('applicationSync', { tenantId, appId, clientId, clientSecret: sealed, flag: 1 })
+  if (accounts.length > 0) {
+    await must('authSync', { tenantId, appId, flag: 1, currentSyncTime: toPushTime(now()), userList: accounts.map(wireAccount) })
   }
 }
 
