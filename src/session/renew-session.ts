@@ -29,6 +29,12 @@ export function createRenewal ({ sessions, clock, askForTokens, isStillKnown }: 
   const flights = new Map<SessionRef, Promise<RenewalAnswer['kind']>>()
 
   async function renew (session: Session): Promise<RenewalAnswer['kind']> {
+    const current = await sessions.find(session.ref)
+    if (current === undefined) return 'refused'
+    // Read before the flight that has just ended: to ask again with a token that is spent would end the session (T-28).
+    if (current.tokens.accessToken !== session.tokens.accessToken) return 'renewed'
+    if (current.renewalDueAt !== session.renewalDueAt) return 'unavailable'
+
     const answer = await askForTokens(session)
     const now = clock.now()
     switch (answer.kind) {

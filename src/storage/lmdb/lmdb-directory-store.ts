@@ -5,7 +5,7 @@ import { Secret } from '../../base/secret.ts'
 import { applyPush, type RowReader, type RowWrite } from '../../directory/apply-push.ts'
 import type { DirectoryStore } from '../../directory/directory-store.ts'
 import type { Account, ClientBinding, Realm, Tenant, TenantId } from '../../directory/model.ts'
-import { commitDurably, guarded } from './lmdb-environment.ts'
+import { commitDurably, guarded, guardedNow } from './lmdb-environment.ts'
 
 type Key = string[]
 type StoredBinding = Omit<ClientBinding, 'clientSecret'> & { sealedSecret: Buffer | undefined }
@@ -62,7 +62,7 @@ export function openLmdbDirectoryStore (environment: RootDatabase, box: SealedBo
       .filter(({ key }) => key.length === start.length + 1)
       .map(({ key, value }) => read(key, value))
 
-  const view: DirectoryStore['viewTenant'] = (realm, tenantId, appId) => guarded(() => ({
+  const view: DirectoryStore['viewTenant'] = (realm, tenantId, appId) => guarded(environment, () => ({
     tenantId,
     appId,
     tenants: perInstance(['tenant', realm, tenantId], (_key, value) => value as Tenant),
@@ -91,7 +91,7 @@ export function openLmdbDirectoryStore (environment: RootDatabase, box: SealedBo
 
   return {
     commit (push, receipt) {
-      const next = lastCommit.then(() => guarded(() => commit(push, receipt)))
+      const next = lastCommit.then(() => guarded(environment, () => commit(push, receipt)))
       lastCommit = next.catch(() => undefined)
       return next
     },
@@ -100,18 +100,19 @@ export function openLmdbDirectoryStore (environment: RootDatabase, box: SealedBo
 
     viewAccess: async (realm, tenantId, appId, userName) => ({
       ...await view(realm, tenantId, appId),
-      accounts: await guarded(() => perInstance(['account', realm, tenantId, appId, userName], (_key, value) => value as Account)),
+      accounts: await guarded(environment, () =>
+        perInstance(['account', realm, tenantId, appId, userName], (_key, value) => value as Account)),
     }),
 
-    revisionOf: (realm, tenantId) => revisions.get([realm, tenantId]) ?? 0,
+    revisionOf: (realm, tenantId) => guardedNow(environment, () => revisions.get([realm, tenantId]) ?? 0),
 
-    sweep: async (now) => {
+    sweep: (now) => guarded(environment, async () => {
       const expired = [...receipts.getRange()].filter(({ value }) => value < now)
-      await guarded(() => environment.batch(() => {
+      await environment.batch(() => {
         for (const { key } of expired) void receipts.remove(key)
-      }))
+      })
       return expired.length
-    },
+    }),
   }
 }
 

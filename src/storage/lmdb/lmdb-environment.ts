@@ -13,12 +13,33 @@ export function openLmdbEnvironment (folder: string): RootDatabase {
 }
 
 /** Runs a store operation; whatever LMDB throws becomes `GW_STORAGE_UNAVAILABLE`, never an empty answer (C-35). */
-export async function guarded<Result> (operation: () => Result | Promise<Result>): Promise<Result> {
+export async function guarded<Result> (environment: RootDatabase, operation: () => Result | Promise<Result>): Promise<Result> {
   try {
+    refuseClosed(environment)
     return await operation()
   } catch (cause) {
-    throw cause instanceof faults.StorageCorrupt ? cause : new faults.StorageUnavailable({ cause })
+    throw toFault(cause)
   }
+}
+
+/** The same for an answer that is needed at once. */
+export function guardedNow<Result> (environment: RootDatabase, operation: () => Result): Result {
+  try {
+    refuseClosed(environment)
+    return operation()
+  } catch (cause) {
+    throw toFault(cause)
+  }
+}
+
+/** A write to a closed environment fails on a turn of LMDB's own, where nobody can catch it: the process would end. */
+function refuseClosed (environment: RootDatabase): void {
+  const { status } = environment as RootDatabase & { status: string }
+  if (status !== 'open') throw new Error(`the LMDB environment is ${status}`)
+}
+
+function toFault (cause: unknown): unknown {
+  return cause instanceof faults.StorageCorrupt ? cause : new faults.StorageUnavailable({ cause })
 }
 
 /**
@@ -29,7 +50,7 @@ export async function guarded<Result> (operation: () => Result | Promise<Result>
  * would, and never came back on Node 20 with lmdb 3.5.6.)
  */
 export function commitDurably (environment: RootDatabase, write: () => void): Promise<void> {
-  return guarded(async () => {
+  return guarded(environment, async () => {
     await environment.batch(write)
     await environment.flushed
   })

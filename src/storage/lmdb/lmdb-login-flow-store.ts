@@ -21,19 +21,19 @@ export function openLmdbLoginFlowStore (environment: RootDatabase, box: SealedBo
     consumeConfirmation: confirmations.consume,
 
     // Version compared with "none yet": of two callbacks at once one write goes through.
-    claimCode: (codeDigest, expiresAt) => guarded(async () => {
+    claimCode: (codeDigest, expiresAt) => guarded(environment, async () => {
       const isFirst = await codes.put(codeDigest, expiresAt, 1, null as unknown as number)
       await environment.flushed
       return isFirst
     }),
 
-    sweep: async (now) => {
+    sweep: (now) => guarded(environment, async () => {
       const spent = [...codes.getRange()].filter(({ value }) => value < now)
-      await guarded(() => environment.batch(() => {
+      await environment.batch(() => {
         for (const { key } of spent) void codes.remove(key)
-      }))
+      })
       return spent.length + await flows.sweep(now) + await confirmations.sweep(now)
-    },
+    }),
   }
 }
 
@@ -49,11 +49,11 @@ function openOneTimeTable<Row extends { ref: FlowRef, expiresAt: number }> (envi
   }
 
   return {
-    save: (row: Row) => guarded(async () => {
+    save: (row: Row) => guarded(environment, async () => {
       await table.put(row.ref, { expiresAt: row.expiresAt, sealed: box.seal(JSON.stringify(row), sealContext(row.ref)) }, 1)
     }),
-    find: (ref: FlowRef) => guarded(() => find(ref)),
-    consume: (ref: FlowRef) => guarded(async () => {
+    find: (ref: FlowRef) => guarded(environment, () => find(ref)),
+    consume: (ref: FlowRef) => guarded(environment, async () => {
       const row = find(ref)
       // Removing at a version succeeds once: whoever removed it has consumed it.
       if (row === undefined || !await table.remove(ref, 1)) return undefined
@@ -62,9 +62,9 @@ function openOneTimeTable<Row extends { ref: FlowRef, expiresAt: number }> (envi
     }),
     async sweep (now: number): Promise<number> {
       const expired = [...table.getRange()].filter(({ value }) => value.expiresAt < now)
-      await guarded(() => environment.batch(() => {
+      await environment.batch(() => {
         for (const { key } of expired) void table.remove(key)
-      }))
+      })
       return expired.length
     },
   }

@@ -38,7 +38,7 @@ export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox)
   }
 
   return {
-    find: (ref) => guarded(() => {
+    find: (ref) => guarded(environment, () => {
       // The fast read lends LMDB's own, larger buffer until the next read: compare in place, copy only what is new.
       const lent = sessions.getBinaryFast(ref)
       if (lent === undefined) {
@@ -50,34 +50,35 @@ export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox)
       return known?.bytes.equals(bytes) === true ? known.session : keep(ref, Buffer.from(bytes))
     }),
 
-    create: (session) => guarded(async () => {
+    create: (session) => guarded(environment, async () => {
       await sessions.put(session.ref, encode(session), session.revision)
       await environment.flushed
     }),
 
-    replace: (session) => guarded(() => sessions.put(session.ref, encode(session), session.revision, session.revision - 1)),
+    replace: (session) => guarded(environment, () => sessions.put(session.ref, encode(session), session.revision, session.revision - 1)),
 
-    end: (ref) => guarded(async () => {
+    end: (ref) => guarded(environment, async () => {
+      kept.delete(ref)
       if (!sessions.doesExist(ref)) return false
       await sessions.remove(ref)
       await environment.flushed
       return true
     }),
 
-    sweep: async (now, idleSince) => {
+    sweep: (now, idleSince) => guarded(environment, async () => {
       let removed = 0
       let start: SessionRef | undefined
       do {
         const batch = [...sessions.getRange({ ...(start === undefined ? {} : { start, exclusiveStart: true }), limit: sweepBatch })]
         const dead = batch.filter(({ value }) => value.readDoubleBE(0) <= now || value.readDoubleBE(8) <= idleSince)
-        await guarded(() => environment.batch(() => {
+        await environment.batch(() => {
           for (const { key } of dead) void sessions.remove(key)
-        }))
+        })
         removed += dead.length
         start = batch.length === sweepBatch ? batch.at(-1)?.key : undefined
       } while (start !== undefined)
       return removed
-    },
+    }),
   }
 }
 

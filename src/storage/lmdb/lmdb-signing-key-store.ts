@@ -15,7 +15,7 @@ export function openLmdbSigningKeyStore (environment: RootDatabase, box: SealedB
   const sealContext = (kid: string): string => `signing-key:${kid}`
 
   return {
-    list: () => guarded(() => [...keys.getRange()]
+    list: () => guarded(environment, () => [...keys.getRange()]
       .map(({ value: { sealedJwk, ...rest } }) => {
         const opened = box.open(sealedJwk, sealContext(rest.kid))
         if (opened === undefined) throw new faults.StorageCorrupt()
@@ -23,7 +23,7 @@ export function openLmdbSigningKeyStore (environment: RootDatabase, box: SealedB
       })
       .sort((a, b) => a.createdAt - b.createdAt)),
 
-    saveFirst: ({ privateJwk, ...rest }) => guarded(async () => {
+    saveFirst: ({ privateJwk, ...rest }) => guarded(environment, async () => {
       const row = { ...rest, sealedJwk: box.seal(privateJwk.reveal(), sealContext(rest.kid)) }
       const isFirst = await keys.put(firstKey, row, 1, null as unknown as number)
       await environment.flushed

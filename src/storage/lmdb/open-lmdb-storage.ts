@@ -30,7 +30,7 @@ export function openLmdbStorage (folder: string, box: SealedBox): Storage {
     sessions: openLmdbSessionStore(environment, box),
     flows: openLmdbLoginFlowStore(environment, box),
     signingKeys: openLmdbSigningKeyStore(environment, box),
-    check: () => guarded(async () => {
+    check: () => guarded(environment, async () => {
       await probe.put('written', 1)
       await environment.flushed
     }),

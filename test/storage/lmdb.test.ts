@@ -1,0 +1,272 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { open, type RootDatabase } from 'lmdb'
+import t, { type Test } from 'tap'
+import { SealedBox } from '../../src/base/sealed-box.ts'
+import { Secret } from '../../src/base/secret.ts'
+import type { TenantId, UserName } from '../../src/directory/model.ts'
+import type { FlowRef } from '../../src/session/login-flow.ts'
+import type { SessionRef } from '../../src/session/session.ts'
+import { openLmdbStorage, type Storage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import { testDirectoryStore } from '../contracts/directory-store.ts'
+import { anyConfirmation, anyFlow, testLoginFlowStore } from '../contracts/login-flow-store.ts'
+import { testSessionStore } from '../contracts/session-store.ts'
+import { anySigningKey, testSigningKeyStore } from '../contracts/signing-key-store.ts'
+import { anySession } from '../support/any-session.ts'
+import { accountsPush, appId, applicationPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
+
+const keyOf = (byte: number): Buffer => Buffer.alloc(32, byte)
+const receipt = (signatureDigest: string) => ({ signatureDigest, expiresAt: 9 })
+
+function newFolder (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'jointgate-lmdb-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+  return folder
+}
+
+function openIn (t: Test, folder: string, ...keys: Buffer[]): Storage {
+  const storage = openLmdbStorage(folder, new SealedBox(keys.length === 0 ? [keyOf(1)] : keys))
+  t.teardown(() => storage.close())
+  return storage
+}
+
+const openNew = async (t: Test): Promise<Storage> => openIn(t, newFolder(t))
+
+t.test('LMDB as DirectoryStore', async (t) => { testDirectoryStore(t, async (t) => (await openNew(t)).directory) })
+t.test('LMDB as SessionStore', async (t) => { testSessionStore(t, async (t) => (await openNew(t)).sessions) })
+t.test('LMDB as LoginFlowStore', async (t) => { testLoginFlowStore(t, async (t) => (await openNew(t)).flows) })
+t.test('LMDB as SigningKeyStore', async (t) => { testSigningKeyStore(t, async (t) => (await openNew(t)).signingKeys) })
+
+/** One of everything that is sealed. */
+const session = anySession({
+  ref: 'session-1' as SessionRef, userName: 'CANARY-SESSION-USER' as UserName, tokens: { accessToken: 'CANARY-ACCESS', refreshToken: 'CANARY-REFRESH', expiresAt: 5 },
+})
+const flow = { ...anyFlow('flow'), returnTo: '/CANARY-RETURN' }
+const confirmation = { ...anyConfirmation('confirmation'), clientId: 'CANARY-CONFIRMATION' }
+const signingKey = { ...anySigningKey('kid-1'), privateJwk: new Secret('{"d":"CANARY-PRIVATE"}') }
+
+async function saveOneOfEach ({ directory, sessions, flows, signingKeys }: Storage): Promise<void> {
+  await directory.commit(tenantPush(1), receipt('tenant'))
+  await directory.commit(applicationPush(1, { clientSecret: new Secret('CANARY-CLIENT-SECRET') }), receipt('application'))
+  await directory.commit(accountsPush(1), receipt('accounts'))
+  await sessions.create(session)
+  await flows.saveFlow(flow)
+  await flows.saveConfirmation(confirmation)
+  await signingKeys.saveFirst(signingKey)
+}
+
+/** Every read that opens a seal, by name. */
+const sealedReads = ({ directory, sessions, flows, signingKeys }: Storage): Record<string, () => Promise<unknown>> => ({
+  session: () => sessions.find(session.ref),
+  flow: () => flows.findFlow(flow.ref),
+  'flow consumed': () => flows.consumeFlow(flow.ref),
+  confirmation: () => flows.findConfirmation(confirmation.ref),
+  'confirmation consumed': () => flows.consumeConfirmation(confirmation.ref),
+  'client secret': async () => (await directory.viewTenant('production', tenantId, appId)).bindings[0]?.clientSecret?.reveal(),
+  'client secret for access': async () => (await directory.viewAccess('production', tenantId, appId, userName)).bindings[0]?.clientSecret?.reveal(),
+  'signing key': async () => (await signingKeys.list())[0]?.privateJwk.reveal(),
+})
+
+const sealedValues: Record<string, unknown> = {
+  session,
+  flow,
+  'flow consumed': flow,
+  confirmation,
+  'confirmation consumed': confirmation,
+  'client secret': 'CANARY-CLIENT-SECRET',
+  'client secret for access': 'CANARY-CLIENT-SECRET',
+  'signing key': signingKey.privateJwk.reveal(),
+}
+
+t.test('values are sealed at rest: no token, secret, session or private key is in the files', async (t) => {
+  const folder = newFolder(t)
+  const storage = openIn(t, folder)
+  await saveOneOfEach(storage)
+  await storage.close()
+  const bytes = Buffer.concat(readdirSync(folder).map((name) => readFileSync(join(folder, name))))
+  t.ok(bytes.includes('Acme'), 'what is not sealed is found this way')
+  for (const canary of ['CANARY', 'accessToken', '"returnTo"', 'knownLoss']) {
+    for (const encoding of ['utf8', 'utf16le', 'base64', 'hex'] as const) {
+      const text = Buffer.from(canary).toString(encoding === 'utf16le' ? 'utf8' : encoding).replace(/.=*$/, '')
+      t.notOk(bytes.includes(Buffer.from(text, encoding === 'utf16le' ? 'utf16le' : 'utf8')), `${canary} as ${encoding}`)
+    }
+  }
+})
+
+t.test('the folder is for its owner only', async (t) => {
+  const folder = join(newFolder(t), 'made', 'here')
+  openIn(t, folder)
+  t.equal(statSync(folder).mode & 0o777, 0o700)
+})
+
+t.test('a value that was moved to another row does not open there', async (t) => {
+  const folder = newFolder(t)
+  const storage = openIn(t, folder)
+  await saveOneOfEach(storage)
+  await storage.close()
+
+  const move = async (environment: RootDatabase, name: string, encoding: 'binary' | 'msgpack', from: string | string[], to: string | string[]) => {
+    const table = environment.openDB<unknown>(name, { encoding, useVersions: name !== 'directory' })
+    const value = table.get(from)
+    t.ok(value, `${name} has the row`)
+    await table.put(to, value, 1)
+  }
+  const raw = open({ path: folder, maxDbs: 16 })
+  await move(raw, 'sessions', 'binary', session.ref, 'session-2')
+  await move(raw, 'login-flows', 'msgpack', flow.ref, 'flow-2')
+  await move(raw, 'confirmations', 'msgpack', confirmation.ref, 'confirmation-2')
+  await move(raw, 'confirmations', 'msgpack', confirmation.ref, flow.ref)
+  await move(raw, 'login-flows', 'msgpack', flow.ref, confirmation.ref)
+  await move(raw, 'directory', 'msgpack', ['binding', 'production', tenantId, appId, 'instance-1'], ['binding', 'production', 'tenant-2', appId, 'instance-1'])
+  const keys = raw.openDB<{ kid: string }, string>('signing-keys', { encoding: 'msgpack', useVersions: true })
+  await keys.put('first', { ...keys.get('first'), kid: 'kid-2' }, 1)
+  await raw.close()
+
+  const again = openIn(t, folder)
+  const corrupt = { code: 'GW_STORAGE_CORRUPT' }
+  t.strictSame(await again.sessions.find(session.ref), session, 'the row it was moved from still opens')
+  await t.rejects(again.sessions.find('session-2' as SessionRef), corrupt)
+  await t.rejects(again.flows.findFlow('flow-2' as FlowRef), corrupt)
+  await t.rejects(again.flows.consumeFlow(confirmation.ref), corrupt)
+  await t.rejects(again.flows.findConfirmation('confirmation-2' as FlowRef), corrupt)
+  await t.rejects(again.directory.viewTenant('production', 'tenant-2' as TenantId, appId), corrupt)
+  await t.rejects(again.signingKeys.list(), corrupt)
+})
+
+t.test('key rotation: new key first, old key last opens all that was sealed before', async (t) => {
+  const folder = newFolder(t)
+  const before = openIn(t, folder, keyOf(1))
+  await saveOneOfEach(before)
+  await before.close()
+
+  const rotated = openIn(t, folder, keyOf(2), keyOf(1))
+  for (const [name, read] of Object.entries(sealedReads(rotated))) t.strictSame(await read(), sealedValues[name], name)
+  const written = anySession()
+  await rotated.sessions.create(written)
+  await rotated.close()
+  t.strictSame(await openIn(t, folder, keyOf(2)).sessions.find(written.ref), written, 'what was written since needs the new key only')
+})
+
+t.test('C-35: a value whose key was taken away is GW_STORAGE_CORRUPT, never "there is none"', async (t) => {
+  const folder = newFolder(t)
+  const before = openIn(t, folder, keyOf(1))
+  await saveOneOfEach(before)
+  await before.close()
+  const other = openIn(t, folder, keyOf(2))
+  for (const [name, read] of Object.entries(sealedReads(other))) await t.rejects(read(), { code: 'GW_STORAGE_CORRUPT' }, name)
+  await other.close()
+  const back = openIn(t, folder, keyOf(2), keyOf(1))
+  for (const [name, read] of Object.entries(sealedReads(back))) t.strictSame(await read(), sealedValues[name], `${name}: nothing was lost meanwhile`)
+})
+
+t.test('a restart keeps everything', async (t) => {
+  const folder = newFolder(t)
+  const before = openIn(t, folder)
+  await saveOneOfEach(before)
+  await before.flows.claimCode('code', 9)
+  await before.sessions.replace({ ...session, lastSeenAt: 77, revision: 2 })
+  const revision = before.directory.revisionOf('production', tenantId)
+  await before.close()
+
+  const after = openIn(t, folder)
+  t.strictSame(await after.sessions.find(session.ref), { ...session, lastSeenAt: 77, revision: 2 })
+  t.equal(await after.sessions.replace({ ...session, revision: 2 }), false, 'compare-and-set too')
+  t.equal(await after.flows.claimCode('code', 9), false)
+  t.equal(await after.signingKeys.saveFirst(anySigningKey('kid-2')), false)
+  t.equal(after.directory.revisionOf('production', tenantId), revision)
+  t.same(await after.directory.commit(tenantPush(1), receipt('tenant')), { kind: 'repeated' })
+})
+
+function startChild (t: Test, folder: string, task: string) {
+  const script = fileURLToPath(new URL('../support/lmdb-child.ts', import.meta.url))
+  const child = spawn(process.execPath, [...process.execArgv, script, folder, keyOf(1).toString('base64'), task], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  return { child, lines: createInterface({ input: child.stdout }), exited: once(child, 'exit') }
+}
+
+t.test('what was acknowledged is there after kill -9', async (t) => {
+  const folder = newFolder(t)
+  const { child, lines, exited } = startChild(t, folder, 'each kind once')
+  const [ref] = await once(lines, 'line') as [SessionRef]
+  child.kill('SIGKILL')
+  t.match(await exited, [null, 'SIGKILL'])
+
+  const { directory, sessions, flows, signingKeys } = openIn(t, folder)
+  const view = await directory.viewAccess('production', tenantId, appId, userName)
+  t.match(view, { tenants: [{ name: 'Acme' }], bindings: [{ clientId: 'client-1' }], accounts: [{ userName }] })
+  t.equal(view.bindings[0]?.clientSecret?.reveal(), 'client-secret-1')
+  t.equal(directory.revisionOf('production', tenantId), 3)
+  t.same(await directory.commit(accountsPush(1), receipt('accounts')), { kind: 'repeated' })
+  t.match(await sessions.find(ref), anySession({ ref }))
+  t.equal(await flows.findFlow(anyFlow('spent').ref), undefined)
+  t.equal(await flows.claimCode('code', 9), false)
+  t.match(await signingKeys.list(), [{ kid: 'key' }])
+})
+
+t.test('one push is one transaction: kill -9 in the middle of pushes of 300 accounts leaves no half of one', async (t) => {
+  for (const acknowledged of [1, 4, 9]) {
+    const folder = newFolder(t)
+    const { child, lines, exited } = startChild(t, folder, 'pushes without end')
+    const told: string[] = []
+    lines.on('line', (line) => {
+      told.push(line)
+      if (told.length === acknowledged) child.kill('SIGKILL')
+    })
+    await exited
+    const last = Number(told.at(-1))
+    const { directory } = openIn(t, folder)
+    const versions = await Promise.all(Array.from({ length: 300 }, async (_, index) => {
+      const { accounts: [account] } = await directory.viewAccess('production', tenantId, appId, `user-${index}` as UserName)
+      return account?.version
+    }))
+    const revision = directory.revisionOf('production', tenantId)
+    t.ok(revision >= last, `${last} acknowledged, ${revision} there`)
+    t.strictSame([...new Set(versions)], [versionAt(revision)], 'all accounts of one push')
+    t.same(await directory.commit(accountsPush(revision), receipt(`push ${revision}`)), { kind: 'repeated' }, 'its receipt with it')
+    t.same(await directory.commit(accountsPush(revision), receipt(`push ${revision + 1}`)), { kind: 'committed' })
+  }
+})
+
+t.test('C-35: each operation of a closed store rejects with GW_STORAGE_UNAVAILABLE, and the process lives', async (t) => {
+  const storage = await openNew(t)
+  await saveOneOfEach(storage)
+  const underWay = storage.flows.claimCode('under way', 9)
+  await storage.close()
+  t.equal(await underWay, true, 'close waits for writes under way')
+  const { directory, sessions, flows, signingKeys } = storage
+  const operations: Record<string, () => Promise<unknown>> = {
+    ...sealedReads(storage),
+    commit: () => directory.commit(tenantPush(5), receipt('closed')),
+    'commit of what was taken': () => directory.commit(tenantPush(1), receipt('tenant')),
+    revisionOf: async () => directory.revisionOf('production', tenantId),
+    'directory.sweep': () => directory.sweep(5),
+    create: () => sessions.create(anySession()),
+    replace: () => sessions.replace({ ...session, revision: 2 }),
+    end: () => sessions.end(session.ref),
+    'sessions.sweep': () => sessions.sweep(5, 5),
+    saveFlow: () => flows.saveFlow(anyFlow('x')),
+    saveConfirmation: () => flows.saveConfirmation(anyConfirmation('x')),
+    claimCode: () => flows.claimCode('x', 5),
+    'flows.sweep': () => flows.sweep(5),
+    saveFirst: () => signingKeys.saveFirst(anySigningKey('x')),
+    check: () => storage.check(),
+  }
+  for (const [name, run] of Object.entries(operations)) await t.rejects(run(), { code: 'GW_STORAGE_UNAVAILABLE' }, name)
+})
+
+t.test('a folder that cannot be made, and a file in its place, is GW_STORAGE_UNAVAILABLE', async (t) => {
+  const folder = newFolder(t)
+  writeFileSync(join(folder, 'file'), '')
+  t.throws(() => openLmdbStorage(join(folder, 'file'), new SealedBox([keyOf(1)])), { code: 'GW_STORAGE_UNAVAILABLE' })
+  t.throws(() => openLmdbStorage(join(folder, 'file', 'under'), new SealedBox([keyOf(1)])), { code: 'GW_STORAGE_UNAVAILABLE' })
+})
+
+t.test('check reaches the disk', async (t) => {
+  const storage = await openNew(t)
+  await t.resolves(storage.check())
+})
