@@ -1,9 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { maxHeaderSize } from 'node:http'
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { faults } from './base/coded-errors.ts'
-import { createRandomId } from './base/random-id.ts'
 import { canonicalPath } from './forward/canonical-path.ts'
 import { jwksRoutes } from './forward/jwks-routes.ts'
 import { forwardRoutes, type ForwardRoutesOptions } from './forward/routes.ts'
@@ -15,6 +15,7 @@ import { signInRoutes, type SignInRoutesOptions } from './sign-in/routes.ts'
 import { sessionRoutes, type SessionRoutesOptions } from './sign-in/session-routes.ts'
 import { turnAway } from './sign-in/turn-away.ts'
 import { createLogController, type LogOptions } from './telemetry/log.ts'
+import { createRequestLog } from './telemetry/request-log.ts'
 
 /** Everything the routes need, made by `compose.ts`. */
 export interface AppServices {
@@ -29,19 +30,27 @@ export interface AppServices {
 /** A sign-in form is a few hundred bytes. */
 const largestForm = 16_384
 
+/** How the public listener's server takes, names and logs requests. */
+export function serverOptions (logger: LogOptions) {
+  return {
+    logger,
+    logController: createLogController(),
+    childLoggerFactory: createRequestLog,
+    // Nobody's id but ours: a client's would let it write into our log (C-38).
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+    trustProxy: false,
+    http: { maxHeaderSize, headersTimeout: 30_000 },
+  } as const
+}
+
 /** The public listener: read this once and you know the product. The order of the lines is the order of judgement. */
 export async function buildApp (services: AppServices): Promise<FastifyInstance> {
   const { ownPrefix } = services.signIn
   const onFault = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     answerFault(services.signIn, error, request, reply)
   const app = fastify({
-    logger: services.logger,
-    logController: createLogController(),
-    // Nobody's id but ours: a client's would let it write into our log (C-38).
-    requestIdHeader: false,
-    genReqId: createRandomId,
-    trustProxy: false,
-    http: { maxHeaderSize, headersTimeout: 30_000 },
+    ...serverOptions(services.logger),
     // The router gives up on malformed percent-encoding before any hook of ours can.
     frameworkErrors: (_error, request, reply) => { void onFault(new faults.PathAmbiguous(), request, reply) },
   })
@@ -50,8 +59,8 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
   app.setErrorHandler(onFault)
   // First of all: an address that two servers could read differently gets no further.
   await app.register(canonicalPath, { ownPrefix })
-  // Cookies are read and written by our own pages; the forwarder cuts ours out of the header by itself.
-  await app.register(cookie)
+  // To write cookies. They are parsed for our own pages only; authentication and the forwarder read the header by themselves.
+  await app.register(cookie, { hook: false })
 
   // The marketplace's signed calls: raw bytes, verified before anything is read out of them.
   await app.register(pushRoutes, { ...services.push, prefix: `${ownPrefix}/marketplace` })
@@ -59,6 +68,7 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
   // Our own pages: forms and nothing else.
   await app.register(async (pages) => {
     pages.removeAllContentTypeParsers()
+    pages.addHook('onRequest', async (request) => { request.cookies = pages.parseCookie(request.headers.cookie ?? '') })
     await pages.register(formbody, { bodyLimit: largestForm })
     // The style sheet and the icon.
     await pages.register(assets)

@@ -21,6 +21,8 @@ export interface AuthenticateDeps {
 
 export type Authenticate = (cookieHeader: string | undefined) => Promise<Authentication>
 
+type StaleTokens = Exclude<ReturnType<typeof judgeTokens>, 'fresh'>
+
 const idForm = /^[\w-]{43}$/
 
 /**
@@ -32,11 +34,7 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
   // The store hands out the same object as long as the session is unchanged.
   const decisions = new WeakMap<Session, { revision: number, decision: AccessDecision }>()
 
-  async function decide (session: Session): Promise<AccessDecision> {
-    // Read before the rows: a push in between makes this decision old, never the next one wrong.
-    const revision = directory.revisionOf('production', session.tenantId)
-    const known = decisions.get(session)
-    if (known?.revision === revision) return known.decision
+  async function decide (session: Session, revision: number): Promise<AccessDecision> {
     const view = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
     const decision = decideAccess(view, session.knownLoss)
     decisions.set(session, { revision, decision })
@@ -53,9 +51,8 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
   }
 
   /** `undefined` if the session may go on. */
-  async function renewIfDue (session: Session, now: number): Promise<Authentication | undefined> {
-    switch (judgeTokens(session, now, limits)) {
-      case 'fresh': return undefined
+  async function treatTokens (session: Session, state: StaleTokens): Promise<Authentication | undefined> {
+    switch (state) {
       case 'ended': return await over(session, 'tokens-ended')
       case 'await': return await renew(session) === 'renewed' ? undefined : await over(session, 'tokens-ended')
       case 'background':
@@ -75,13 +72,17 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
     const life = judgeLife(session, now, limits)
     if (life !== 'live') return await over(session, life === 'idle' ? 'session-idle' : 'session-expired')
 
-    const decision = await decide(session)
+    // Read before the rows: a push in between makes this decision old, never the next one wrong.
+    const revision = directory.revisionOf('production', session.tenantId)
+    const known = decisions.get(session)
+    const decision = known?.revision === revision ? known.decision : await decide(session, revision)
     if (decision.kind === 'refuse') {
       await sessions.end(session.ref)
       return { kind: 'refuse', reason: decision.reason, ref: session.ref }
     }
 
-    const outcome = await renewIfDue(session, now)
+    const tokens = judgeTokens(session, now, limits)
+    const outcome = tokens === 'fresh' ? undefined : await treatTokens(session, tokens)
     if (outcome !== undefined) return outcome
     if (isSightingDue(session, now)) {
       inBackground(sessions.replace({ ...session, lastSeenAt: now, revision: session.revision + 1 }), session)

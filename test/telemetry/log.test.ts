@@ -3,11 +3,13 @@ import fastify from 'fastify'
 import { faults } from '../../src/base/coded-errors.ts'
 import { describeError } from '../../src/telemetry/describe-error.ts'
 import { createLogController, createLogOptions } from '../../src/telemetry/log.ts'
+import { createRequestLog } from '../../src/telemetry/request-log.ts'
 
 function collect (level = 'info') {
   const lines: string[] = []
   const stream = { write: (line: string) => { lines.push(line) } }
-  const app = fastify({ logger: createLogOptions({ level, stream }), logController: createLogController() })
+  const logger = createLogOptions({ level, stream })
+  const app = fastify({ logger, logController: createLogController(), childLoggerFactory: createRequestLog })
   return { app, lines, last: () => JSON.parse(lines.at(-1) ?? '{}') }
 }
 
@@ -28,6 +30,25 @@ t.test('T-38: a request is method, path without query, and id', async (t) => {
   t.equal(last().requestId, last().req.requestId)
   t.notMatch(lines.join(), 'canary')
   t.equal(lines.length, 1, 'Fastify adds no line of its own')
+})
+
+t.test('a request writes at every level under its one id, and its child adds to it', async (t) => {
+  const { app, lines } = collect('trace')
+  app.get('/', async ({ log }) => {
+    t.equal(log.level, 'trace')
+    for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const) log[level]({ event: 'x' }, 'said %s', level)
+    log.silent('never')
+    log.child({ part: 'a' }).info('by the child')
+  })
+  const seen: unknown[] = []
+  app.addHook('onRequest', async ({ id }) => { seen.push(id) })
+  await app.inject('/')
+  const told = lines.map((line) => JSON.parse(line))
+  t.same(told.map(({ level, msg, part }) => [level, msg, part]), [
+    ...['fatal', 'error', 'warn', 'info', 'debug', 'trace'].map((level) => [level, `said ${level}`, undefined]),
+    ['info', 'by the child', 'a'],
+  ])
+  t.same([...new Set(told.map(({ requestId }) => requestId))], seen)
 })
 
 t.test('T-38: known secret members are hidden wherever a line holds them', async (t) => {
