@@ -24,22 +24,27 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => body)
 
-  scope.addHook('onRequest', async (request, reply) => {
+  scope.addHook('onRequest', async (request) => {
     // A malformed label would be refused by the server before anybody could look at the signature.
     request.raw.headers['content-type'] = 'application/octet-stream'
-    if (request.is404) return
-    const reading = readKitV2Stamp(request.headers, options.clock.now())
-    if (reading.kind === 'refused') return answer(request, reply, { outcome: reading.because })
   })
+  const checkStamp = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
+    const reading = readKitV2Stamp(request.headers, options.clock.now())
+    return reading.kind === 'refused' ? answer(request, reply, { outcome: reading.because }) : undefined
+  }
 
   for (const kit of kitInterfaces) {
-    scope.post(`/produceAPI/v2/${kit.name}`, { bodyLimit }, async (request, reply) => {
+    scope.post(`/produceAPI/v2/${kit.name}`, { bodyLimit, onRequest: checkStamp }, async (request, reply) => {
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
       return answer(request, reply, await receivePush({ kit, headers: request.headers, body }))
     })
   }
 
-  scope.setNotFoundHandler(async (request, reply) => answer(request, reply, { outcome: 'interface-unknown' }))
+  // As routes and before the body is read: the forwarder's catch-all would take what only a not-found handler waits for.
+  for (const url of ['/', '/*']) {
+    const refuse = async (request: FastifyRequest, reply: FastifyReply) => answer(request, reply, { outcome: 'interface-unknown' })
+    scope.all(url, { onRequest: refuse }, refuse)
+  }
   scope.setErrorHandler(async (error: FastifyError, request, reply) => answer(request, reply, { outcome: outcomeOf(error), cause: error }))
 }
 
@@ -63,7 +68,13 @@ function createAnswer (keys: readonly Secret[]) {
 }
 
 function log (request: FastifyRequest, { cause, ...report }: PushReport, resultCode: string): void {
-  const line = { event: 'push.received', interface: request.is404 ? 'unknown' : request.routeOptions.url?.split('/').at(-1), ...report, resultCode }
+  const line = { event: 'push.received', interface: interfaceOf(request), ...report, resultCode }
   if (report.outcome === 'failed') request.log.error({ ...line, err: cause }, 'a push could not be stored')
   else request.log.info(line, `push answered: ${report.outcome}`)
+}
+
+/** The name of a route of ours, never the client's text. */
+function interfaceOf ({ routeOptions: { url = '' } }: FastifyRequest): string {
+  const name = url.split('/').at(-1)
+  return kitInterfaces.find((kit) => kit.name === name)?.name ?? 'unknown'
 }

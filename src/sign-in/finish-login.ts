@@ -1,6 +1,10 @@
+import { sha256 } from '../base/digest.ts'
 import { createRandomId } from '../base/random-id.ts'
+import { cookieNames, cookieValues } from '../session/cookies.ts'
+import { judgeLife } from '../session/life-rules.ts'
 import { startSession, type SessionLifeDeps, type SignedIn } from '../session/start-session.ts'
-import type { SessionId } from '../session/session.ts'
+import type { SessionId, SessionRef } from '../session/session.ts'
+import type { SessionStore } from '../session/session-store.ts'
 import { decideAccount } from './checks/decide-account.ts'
 import { exchangeCode } from './checks/exchange-code.ts'
 import { fetchUserinfo, matchTenant } from './checks/fetch-userinfo.ts'
@@ -36,7 +40,9 @@ const checks: readonly Check[] = [
 /** How long a person may look at the confirm page. */
 export const confirmationLifetimeSeconds = 300
 
-export interface FinishLoginDeps extends CheckDeps, SessionLifeDeps {}
+export interface FinishLoginDeps extends CheckDeps, SessionLifeDeps {
+  readonly sessions: Pick<SessionStore, 'create' | 'end' | 'find'>
+}
 
 export type LoginOutcome =
   | { readonly kind: 'signed-in', readonly sessionId: SessionId, readonly attempt: LoginAttempt, readonly returnTo: string }
@@ -59,14 +65,29 @@ export async function finishLogin (deps: FinishLoginDeps, request: CallbackReque
     clientId: found(attempt, 'client').clientId,
     tokens: found(attempt, 'tokens'),
   }
-  if (attempt.held === undefined) return await askForConfirmation(deps, signedIn)
+  if (attempt.held === undefined) return await askForConfirmation(deps, signedIn, '/')
+  const { returnTo } = attempt.held.flow
+  if (await isSomebodyElseIn(deps, signedIn, request.cookieHeader)) return await askForConfirmation(deps, signedIn, returnTo)
   const sessionId = await startSession(deps, signedIn, request.cookieHeader)
-  return { kind: 'signed-in', sessionId, attempt, returnTo: attempt.held.flow.returnTo }
+  return { kind: 'signed-in', sessionId, attempt, returnTo }
 }
 
-async function askForConfirmation ({ flows, clock }: FinishLoginDeps, signedIn: SignedIn): Promise<LoginOutcome> {
+/**
+ * Whether this browser holds a living session of another person. A pending login proves that this browser began one, not that the
+ * code is the answer to it: with a login left open in a second tab, another site's code would swap the person without a word
+ * (`login.md` Q1; T-11).
+ */
+async function isSomebodyElseIn (
+  { sessions, clock, limits }: FinishLoginDeps, { principal }: SignedIn, cookieHeader: string | undefined,
+): Promise<boolean> {
+  const held = await Promise.all(cookieValues(cookieHeader, cookieNames.session).map((id) => sessions.find(sha256(id) as SessionRef)))
+  return held.some((session) => session !== undefined && judgeLife(session, clock.now(), limits) === 'live' &&
+    (session.tenantId !== principal.tenantId || session.userName !== principal.userName))
+}
+
+async function askForConfirmation ({ flows, clock }: FinishLoginDeps, signedIn: SignedIn, returnTo: string): Promise<LoginOutcome> {
   const secret = createRandomId()
   const expiresAt = clock.now() + confirmationLifetimeSeconds * 1000
-  await flows.saveConfirmation({ ...signedIn, ref: flowRefOf(secret), returnTo: '/', expiresAt })
+  await flows.saveConfirmation({ ...signedIn, ref: flowRefOf(secret), returnTo, expiresAt })
   return { kind: 'confirm', secret }
 }

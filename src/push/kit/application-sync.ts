@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { ApplicationPush } from '../../directory/push-message.ts'
 import type { KitContext, KitInterface, KitReading } from './kit-interface.ts'
-import { appId, filled, flag, head, illegal, optional, present } from './wire-members.ts'
+import { appId, filled, flag, foreign, head, illegal, optional, present } from './wire-members.ts'
 
-const keys = z.object({ ...head, appId, flag: flag(0, 1, 2) })
+const keys = z.object({ ...head, appId, flag: flag(0, 1, 2), ...foreign('userList', 'orgCode', 'orgInfoList') })
 
 // No length in the table; one RSA block of the longest key that OpenSSL takes (16384 bit) has 2732 characters.
 const secret = filled(4096)
@@ -17,9 +17,9 @@ export const applicationSync: KitInterface = {
   read (body, context) {
     const read = keys.safeParse(body)
     if (!read.success) return illegal(read.error)
-    const { flag: change, testFlag: realm, timeStamp: version, ...key } = read.data
-    if (realm === 'production' && !context.appIds.has(key.appId)) return { kind: 'illegal', member: 'appId' }
-    const push: ApplicationPush = { kind: 'application', change, realm, version, ...key }
+    const { flag: change, testFlag: realm, timeStamp: version, tenantId, instanceId, appId } = read.data
+    if (realm === 'production' && !context.appIds.has(appId)) return { kind: 'illegal', member: 'appId' }
+    const push: ApplicationPush = { kind: 'application', change, realm, version, tenantId, instanceId, appId }
     return change === 'delete' ? { kind: 'message', push } : readClient(push, body, context)
   },
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { TenantPush } from '../../directory/push-message.ts'
 import type { KitContext, KitInterface, KitReading } from './kit-interface.ts'
-import { filled, flag, head, illegal, optional, present, text } from './wire-members.ts'
+import { filled, flag, foreign, head, illegal, optional, present, text } from './wire-members.ts'
 
-const keys = z.object({ ...head, flag: flag(0, 1, 2) })
+const keys = z.object({ ...head, flag: flag(0, 1, 2), ...foreign('appId', 'userList', 'orgCode', 'orgInfoList') })
 
 const details = {
   tenantCode: optional(text(64)),
@@ -24,8 +24,8 @@ export const tenantSync: KitInterface = {
   read (body, context) {
     const read = keys.safeParse(body)
     if (!read.success) return illegal(read.error)
-    const { flag: change, testFlag: realm, timeStamp: version, ...key } = read.data
-    const push: TenantPush = { kind: 'tenant', change, realm, version, ...key }
+    const { flag: change, testFlag: realm, timeStamp: version, tenantId, instanceId } = read.data
+    const push: TenantPush = { kind: 'tenant', change, realm, version, tenantId, instanceId }
     return change === 'delete' ? { kind: 'message', push } : readDetails(push, body, context)
   },
 }

@@ -40,6 +40,15 @@ export const head = {
   timeStamp: z.string().regex(stamp).transform((value) => value as PushVersion),
 }
 
+/**
+ * The signed text doesn't say which interface was called, so a message of one, sent on to another, carries a good signature there:
+ * a department's deletion would read as the enterprise's. Each schema names what only its neighbours' messages hold (T-50).
+ */
+export function foreign<Name extends string> (...names: Name[]) {
+  const absent = z.null().optional()
+  return Object.fromEntries(names.map((name) => [name, absent])) as Record<Name, typeof absent>
+}
+
 export const appId = filled(64).transform((value) => value as AppId)
 export const userName = filled(64).transform((value) => value as UserName)
 

@@ -4,6 +4,8 @@ import { decodeString, endOfNumber, endOfString, printJacksonString } from './js
 // Beyond these a text is refused unread (C-55). The documented bodies have three levels, and 5000 users 100 000 values.
 const maximumDepth = 64
 const maximumValues = 500_000
+/** In one object. To sort many more takes seconds, and whoever signs nothing may ask for it; the documented ones have twenty. */
+const maximumNames = 1_000
 
 const quote = 0x22
 const comma = 0x2c
@@ -109,6 +111,7 @@ class JsonCutter {
     if (members.has(name)) this.#hasDuplicateNames = frame.hasDuplicate = true
     // A Map keeps the first place and takes the last value, as Jackson's LinkedHashMap does.
     members.set(name, frame.starts.length - 1)
+    if (frame.starts.length > maximumNames) throw new Unreadable('too-complex')
     this.#skipBlanks()
     if (this.#code() !== colon) throw new Unreadable('not-json-object')
     this.#keep(1)
