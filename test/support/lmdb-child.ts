@@ -1,5 +1,4 @@
-// A gateway's storage in a process of its own, which a test kills in the middle of its work. Arguments: folder, key (base64), what to do.
-import { setTimeout } from 'node:timers/promises'
+// A gateway's storage in a process of its own, which a test kills in the middle of its work. Arguments: folder, key (base64).
 import { SealedBox } from '../../src/base/sealed-box.ts'
 import type { UserName } from '../../src/directory/model.ts'
 import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
@@ -8,28 +7,25 @@ import { anySigningKey } from '../contracts/signing-key-store.ts'
 import { anySession } from './any-session.ts'
 import { accountsPush, applicationPush, tenantPush } from './directory-pushes.ts'
 
-const [folder = '', key = '', task = ''] = process.argv.slice(2)
+const [folder = '', key = ''] = process.argv.slice(2)
 const storage = openLmdbStorage(folder, new SealedBox([Buffer.from(key, 'base64')]))
 const tell = (line: string): void => { process.stdout.write(`${line}\n`) }
 
-if (task === 'each kind once') {
-  const session = anySession()
-  await storage.directory.commit(tenantPush(1), { signatureDigest: 'tenant', expiresAt: 9 })
-  await storage.directory.commit(applicationPush(1), { signatureDigest: 'application', expiresAt: 9 })
-  await storage.sessions.create(session)
-  await storage.flows.saveFlow(anyFlow('spent'))
-  await storage.flows.consumeFlow(anyFlow('spent').ref)
-  await storage.flows.claimCode('code', 9)
-  await storage.signingKeys.saveFirst(anySigningKey('key'))
-  await storage.directory.commit(accountsPush(1), { signatureDigest: 'accounts', expiresAt: 9 })
-  tell(session.ref)
-} else {
-  const userNames = Array.from({ length: 300 }, (_, index) => `user-${index}` as UserName)
-  for (let at = 1; ; at++) {
-    const accounts = userNames.map((userName) => ({ userName, name: `at ${at}`, details: {} }))
-    await storage.directory.commit(accountsPush(at, { accounts }), { signatureDigest: `push ${at}`, expiresAt: 9 })
-    tell(String(at))
-  }
+const session = anySession()
+await storage.directory.commit(tenantPush(1), { signatureDigest: 'tenant', expiresAt: 9 })
+await storage.directory.commit(applicationPush(1), { signatureDigest: 'application', expiresAt: 9 })
+await storage.sessions.create(session)
+await storage.flows.saveFlow(anyFlow('spent'))
+await storage.flows.consumeFlow(anyFlow('spent').ref)
+await storage.flows.claimCode('code', 9)
+await storage.signingKeys.saveFirst(anySigningKey('key'))
+await storage.directory.commit(accountsPush(1), { signatureDigest: 'push 1', expiresAt: 9 })
+tell(session.ref)
+
+// Without end: the parent ends this by SIGKILL, so nothing is closed or flushed on the way out.
+const userNames = Array.from({ length: 300 }, (_, index) => `user-${index}` as UserName)
+for (let at = 2; ; at++) {
+  const accounts = userNames.map((userName) => ({ userName, name: `at ${at}`, details: {} }))
+  await storage.directory.commit(accountsPush(at, { accounts }), { signatureDigest: `push ${at}`, expiresAt: 9 })
+  tell(String(at))
 }
-// Stay open, with nothing closed or flushed at the end: the parent ends this by SIGKILL.
-await setTimeout(30_000)
