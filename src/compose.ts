@@ -88,7 +88,7 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
       appIds: [application.id],
     },
     signIn: { flows, sessions, directory, clock, limits, authorizationServer, settings, pages, ownPrefix },
-    session: { sessions, directory, settings, authenticate, limits, pages, clock, ownPrefix },
+    session: { sessions, flows, directory, settings, authenticate, limits, pages, clock, ownPrefix },
     forward: {
       upstream: new URL(application.upstream),
       publicUrl,

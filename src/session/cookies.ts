@@ -29,7 +29,7 @@ const ownNameForm = /^__Host-jointgate(?:-[\w-]{1,32})?$/
 /** The names of ours in a `Cookie` header, each once. */
 export function ownCookieNames (header: string | undefined): string[] {
   if (header === undefined || !header.includes(ownCookiePrefix)) return []
-  const names = header.split(';').map((pair) => pair.split('=', 1)[0]?.trim() ?? '')
+  const names = header.split(';').map((pair) => trimBlanks(pair.split('=', 1)[0] ?? ''))
   return [...new Set(names)].filter((name) => ownNameForm.test(name))
 }
 

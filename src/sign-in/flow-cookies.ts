@@ -1,5 +1,5 @@
 import { sha256 } from '../base/digest.ts'
-import { cookieNames, cookieValues } from '../session/cookies.ts'
+import { cookieNames, cookieValues, ownCookieNames } from '../session/cookies.ts'
 import type { FlowRef, LoginFlow, LoginFlowStore } from '../session/login-flow.ts'
 
 /** Tabs in which a login may be pending at once; the oldest gives way (T-25). */
@@ -17,8 +17,7 @@ export interface HeldFlow {
 
 /** The flows of this browser, the newest first. */
 export async function readHeldFlows (flows: Pick<LoginFlowStore, 'findFlow'>, cookieHeader: string | undefined, now: number): Promise<HeldFlow[]> {
-  const names = [...new Set((cookieHeader ?? '').split(';').map((pair) => pair.split('=', 1)[0]?.trim() ?? ''))]
-    .filter((name) => name.startsWith(cookieNames.flowPrefix)).slice(0, mostCookiesRead)
+  const names = ownCookieNames(cookieHeader).filter((name) => name.startsWith(cookieNames.flowPrefix)).slice(0, mostCookiesRead)
   const held = await Promise.all(names.map(async (cookieName): Promise<HeldFlow> => {
     const [secret = '', ...others] = cookieValues(cookieHeader, cookieName)
     const flow = others.length === 0 ? await flows.findFlow(flowRefOf(secret)) : undefined

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { rememberLocale, requestLocale } from '../pages/request-locale.ts'
 import { sendPage } from '../pages/send-page.ts'
 import type { Authenticate } from '../session/authenticate.ts'
-import { cookieAttributes, cookieNames } from '../session/cookies.ts'
+import { cookieAttributes, cookieNames, ownCookieNames } from '../session/cookies.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { isNavigation, isSameOrigin } from '../base/request-kind.ts'
 import { logoutLocation, signedOutUrl, signOut, type SignOutDeps } from './sign-out.ts'
@@ -53,7 +53,11 @@ export const sessionRoutes: FastifyPluginAsync<SessionRoutesOptions> = async fun
     if (!isSameOrigin(request.headers, settings.publicUrl)) return answerRefusal(deps, request, reply, { reason: 'cross-site-request' })
     const location = await signOut(deps, request.headers.cookie)
     request.log.info({ event: 'session.signed-out' }, 'signed out')
-    reply.header('cache-control', 'no-store').clearCookie(cookieNames.session, cookieAttributes).clearCookie(cookieNames.starts, cookieAttributes)
+    reply.header('cache-control', 'no-store')
+    // All but the language, which says nothing of the person: whoever sits here next finds nothing begun (T-14).
+    for (const name of ownCookieNames(request.headers.cookie)) {
+      if (name !== cookieNames.language) reply.clearCookie(name, cookieAttributes)
+    }
     // A script can't follow to another origin: it is told where the browser must go.
     return isNavigation(request.headers) ? reply.redirect(location, 303) : reply.send({ continueAt: location })
   })

@@ -2,13 +2,16 @@ import { sha256 } from '../base/digest.ts'
 import { currentTenant } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import { cookieNames, cookieValues } from '../session/cookies.ts'
+import type { LoginFlowStore } from '../session/login-flow.ts'
 import type { SessionRef } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { endSessions } from '../session/start-session.ts'
+import { flowRefOf } from './flow-cookies.ts'
 import type { SignInSettings } from './settings.ts'
 
 export interface SignOutDeps {
   readonly sessions: Pick<SessionStore, 'find' | 'end'>
+  readonly flows: Pick<LoginFlowStore, 'consumeConfirmation'>
   readonly directory: Pick<DirectoryStore, 'viewTenant'>
   readonly settings: SignInSettings
 }
@@ -19,14 +22,15 @@ export function signedOutUrl ({ publicUrl, ownPrefix }: SignInSettings): string 
 }
 
 /**
- * Ends the session here, tokens included, and only then says where the browser goes to end it at the marketplace too. Nothing is
- * asked of the authorization server, so a dead one delays nothing (C-52, T-30).
+ * Ends the session here, tokens included, with any "continue as …?" that was left open, and only then says where the browser goes
+ * to end it at the marketplace too. Nothing is asked of the authorization server, so a dead one delays nothing (C-52, T-30).
  *
  * @returns the tenant's logout address, which finds its session by the browser's own cookie (`login.md` §5.1), or our signed-out page
  */
 export async function signOut (deps: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
   const location = await logoutLocation(deps, cookieHeader)
   await endSessions(deps, cookieHeader)
+  for (const secret of cookieValues(cookieHeader, cookieNames.confirmation)) await deps.flows.consumeConfirmation(flowRefOf(secret))
   return location
 }
 

@@ -8,6 +8,8 @@ export type Endpoint = 'token' | 'userinfo'
 export type Misbehaviour =
   | 'html' | 'redirect' | 'hang' | 'reset' | 'flood' | 'status-500' | 'status-429' | 'gzip' | 'not-json' | 'json-array'
   | { readonly status: number, readonly body: unknown, readonly headers?: Record<string, string> }
+  /** Answers by itself, or later by `work`, which does what the endpoint is for. */
+  | ((response: ServerResponse, work: () => void) => void)
 
 export interface RecordedCall {
   readonly endpoint: Endpoint
@@ -41,7 +43,8 @@ export async function openFakeAuthorizationServer (t: { teardown (closer: () => 
     misbehaviours: new Map(),
     tokenMembers: { expires_in: 7200, token_type: 'Bearer', scope: 'get_user_info' },
     issueCode (userinfo) {
-      const code = `code-canary-${++counter}`
+      // Of this server only: two of them never issue the same one.
+      const code = `code-canary-${new URL(fake.url).port}-${++counter}`
       codes.set(code, userinfo)
       return code
     },
@@ -83,11 +86,13 @@ export async function openFakeAuthorizationServer (t: { teardown (closer: () => 
     fake.calls.push(call)
     const index = waiting.findIndex((one) => one.endpoint === endpoint)
     const misbehaviour = fake.misbehaviours.get(endpoint)
-    if (misbehaviour !== undefined) misbehave(misbehaviour, response)
-    else {
+    const work = (): void => {
       const { status, body } = endpoint === 'token' ? token(form) : userinfo(authorization)
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     }
+    if (misbehaviour === undefined) work()
+    else if (typeof misbehaviour === 'function') misbehaviour(response, work)
+    else misbehave(misbehaviour, response)
     if (index >= 0) waiting.splice(index, 1)[0]?.resolve(call)
   }
   server.listen(0, '127.0.0.1')
@@ -100,7 +105,7 @@ export async function openFakeAuthorizationServer (t: { teardown (closer: () => 
   return fake
 }
 
-function misbehave (how: Misbehaviour, response: ServerResponse): void {
+function misbehave (how: Exclude<Misbehaviour, () => void>, response: ServerResponse): void {
   const json = { 'content-type': 'application/json' }
   if (typeof how === 'object') {
     response.writeHead(how.status, { ...json, ...how.headers }).end(JSON.stringify(how.body))
