@@ -25,7 +25,8 @@ export function answerFault (deps: AnswerFaultDeps, error: unknown, request: Fas
   const supportCode = createSupportCode()
   const locale = requestLocale(request.headers)
   const line = { event: 'request.failed', code, supportCode, err: error }
-  if (status >= 500) request.log.error(line, 'fault')
+  // 501 is about what the client asked for: nobody here can act on it.
+  if (status >= 500 && status !== 501) request.log.error(line, 'fault')
   else request.log.info({ ...line, err: undefined, status }, 'request refused')
   const retry = status === 503 ? { retryAfterSeconds } : {}
   if (status === 503) reply.header('retry-after', String(retryAfterSeconds))
