@@ -1,8 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { request } from 'undici'
+import { SealedBox } from '../../src/base/sealed-box.ts'
+import type { AppId } from '../../src/directory/model.ts'
 import { signKitV2 } from '../../src/push/signature/kit-v2.ts'
 import { cutJson } from '../../src/push/signature/json-cutter.ts'
+import type { FlowRef } from '../../src/session/login-flow.ts'
+import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
 import { appId, kitKey, openTestGateway, sendPush, toPushTime, wireAccount, type TestGateway } from '../support/build-gateway.ts'
 import { openFakeAuthorizationServer } from '../support/fake-authorization-server.ts'
 
@@ -94,6 +100,32 @@ t.test('an object with more names than anybody means to send is refused before i
     t.same(cutJson(text), { kind: 'unreadable', because: 'too-complex' })
   }
   for (const text of [named(1000), `{"a":${named(1000)}}`, `{"a":[${Array(20).fill(named(1000)).join(',')}]}`]) t.equal(cutJson(text).kind, 'cut')
+})
+
+t.test('a data folder may have a dot in its name', async (t) => {
+  const folder = join(t.testdir(), 'app.example.com')
+  const storage = openLmdbStorage(folder, new SealedBox([randomBytes(32)]))
+  await storage.check()
+  await storage.close()
+  t.ok(existsSync(join(folder, 'data.mdb')))
+})
+
+t.test('a sweep of what strangers began holds up no request: others get their turn every thousand rows', async (t) => {
+  const storage = openLmdbStorage(t.testdir(), new SealedBox([randomBytes(32)]))
+  t.teardown(() => storage.close())
+  const flow = { kind: 'unified', appId: appId as AppId, returnTo: '/', startedAt: 0 } as const
+  await Promise.all(Array.from({ length: 3_500 }, (_, index) =>
+    storage.flows.saveFlow({ ...flow, ref: `flow-${index}` as FlowRef, expiresAt: index < 2_500 ? 1_000 : 9_000 })))
+
+  let turns = 0
+  const counting = setInterval(() => { turns += 1 }, 0)
+  t.equal(await storage.flows.sweep(500), 0)
+  t.ok(turns >= 3, `${turns} turns while nothing was over`)
+  t.equal(await storage.flows.sweep(5_000), 2_500)
+  clearInterval(counting)
+  t.equal(await storage.flows.findFlow('flow-0' as FlowRef), undefined)
+  t.match(await storage.flows.findFlow('flow-3499' as FlowRef), { returnTo: '/' })
+  t.equal(await storage.flows.sweep(10_000), 1_000)
 })
 
 async function signInStatus (gateway: TestGateway, code: string): Promise<number> {

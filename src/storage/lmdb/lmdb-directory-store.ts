@@ -6,6 +6,7 @@ import { applyPush, type RowReader, type RowWrite } from '../../directory/apply-
 import type { DirectoryStore } from '../../directory/directory-store.ts'
 import type { Account, ClientBinding, Realm, Tenant, TenantId } from '../../directory/model.ts'
 import { commitDurably, guarded, guardedNow } from './lmdb-environment.ts'
+import { sweepTable } from './sweep-table.ts'
 
 type Key = string[]
 type StoredBinding = Omit<ClientBinding, 'clientSecret'> & { sealedSecret: Buffer | undefined }
@@ -106,13 +107,7 @@ export function openLmdbDirectoryStore (environment: RootDatabase, box: SealedBo
 
     revisionOf: (realm, tenantId) => guardedNow(environment, () => revisions.get([realm, tenantId]) ?? 0),
 
-    sweep: (now) => guarded(environment, async () => {
-      const expired = [...receipts.getRange()].filter(({ value }) => value < now)
-      await environment.batch(() => {
-        for (const { key } of expired) void receipts.remove(key)
-      })
-      return expired.length
-    }),
+    sweep: (now) => guarded(environment, () => sweepTable(environment, receipts, (expiresAt) => expiresAt < now)),
   }
 }
 

@@ -6,7 +6,8 @@ import { faults } from '../../base/coded-errors.ts'
 export function openLmdbEnvironment (folder: string): RootDatabase {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    return open({ path: folder, maxDbs: 16 })
+    // Told so, or lmdb takes a folder with a dot in its name (`app.example.com`) for a file and cannot open it.
+    return open({ path: folder, noSubdir: false, maxDbs: 16 })
   } catch (cause) {
     throw new faults.StorageUnavailable({ cause })
   }

@@ -3,6 +3,7 @@ import { faults } from '../../base/coded-errors.ts'
 import type { SealedBox } from '../../base/sealed-box.ts'
 import type { FlowRef, LoginFlow, LoginFlowStore, PendingConfirmation } from '../../session/login-flow.ts'
 import { guarded } from './lmdb-environment.ts'
+import { sweepTable } from './sweep-table.ts'
 
 interface Stored { expiresAt: number, sealed: Buffer }
 
@@ -27,13 +28,8 @@ export function openLmdbLoginFlowStore (environment: RootDatabase, box: SealedBo
       return isFirst
     }),
 
-    sweep: (now) => guarded(environment, async () => {
-      const spent = [...codes.getRange()].filter(({ value }) => value < now)
-      await environment.batch(() => {
-        for (const { key } of spent) void codes.remove(key)
-      })
-      return spent.length + await flows.sweep(now) + await confirmations.sweep(now)
-    }),
+    sweep: (now) => guarded(environment, async () =>
+      await sweepTable(environment, codes, (expiresAt) => expiresAt < now) + await flows.sweep(now) + await confirmations.sweep(now)),
   }
 }
 
@@ -60,12 +56,6 @@ function openOneTimeTable<Row extends { ref: FlowRef, expiresAt: number }> (envi
       await environment.flushed
       return row
     }),
-    async sweep (now: number): Promise<number> {
-      const expired = [...table.getRange()].filter(({ value }) => value.expiresAt < now)
-      await environment.batch(() => {
-        for (const { key } of expired) void table.remove(key)
-      })
-      return expired.length
-    },
+    sweep: (now: number) => sweepTable(environment, table, ({ expiresAt }) => expiresAt < now),
   }
 }

@@ -4,12 +4,12 @@ import type { SealedBox } from '../../base/sealed-box.ts'
 import type { Session, SessionRef } from '../../session/session.ts'
 import type { SessionStore } from '../../session/session-store.ts'
 import { guarded } from './lmdb-environment.ts'
+import { sweepTable } from './sweep-table.ts'
 
 /** endsAt and lastSeenAt as doubles, before the sealed session: `sweep` reads them without opening a million seals. */
 const headerLength = 16
 /** Opened sessions kept in memory; the bytes on disk are compared at each find, so a kept one is never a stale one. */
 const keptSessions = 20_000
-const sweepBatch = 1_000
 
 /** Sessions in LMDB, keyed by the hash of the id. LMDB's entry version is the session's revision: compare-and-set for free. */
 export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox): SessionStore {
@@ -65,20 +65,8 @@ export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox)
       return true
     }),
 
-    sweep: (now, idleSince) => guarded(environment, async () => {
-      let removed = 0
-      let start: SessionRef | undefined
-      do {
-        const batch = [...sessions.getRange({ ...(start === undefined ? {} : { start, exclusiveStart: true }), limit: sweepBatch })]
-        const dead = batch.filter(({ value }) => value.readDoubleBE(0) <= now || value.readDoubleBE(8) <= idleSince)
-        await environment.batch(() => {
-          for (const { key } of dead) void sessions.remove(key)
-        })
-        removed += dead.length
-        start = batch.length === sweepBatch ? batch.at(-1)?.key : undefined
-      } while (start !== undefined)
-      return removed
-    }),
+    sweep: (now, idleSince) => guarded(environment, () =>
+      sweepTable(environment, sessions, (bytes) => bytes.readDoubleBE(0) <= now || bytes.readDoubleBE(8) <= idleSince)),
   }
 }
 
