@@ -65,6 +65,16 @@ t.test('from whatever a browser sends', async (t) => {
     }), runs)
   })
 
+  await t.test('a cookie whose name begins like ours but cannot be written into an answer breaks no form', async (t) => {
+    for (const character of [' ', '\t', '\u00e9', '\u0080', ',', '"', '(', '@']) {
+      const cookie = `cookie: __Host-jointgate-flow-a${character}z=1; __Host-jointgate-flow-b=1`
+      const started = await sendRaw(gateway.url, rawRequest('POST', '/_gate/sign-in', ['sec-fetch-site: same-origin', cookie]))
+      t.match(started, { status: 303, text: /set-cookie: __Host-jointgate-flow-b=;/ }, JSON.stringify(character))
+      const ended = await sendRaw(gateway.url, rawRequest('POST', '/_gate/sign-out', ['sec-fetch-site: same-origin', cookie]))
+      t.match(ended, { status: 200, text: /set-cookie: __Host-jointgate-flow-b=;/ }, JSON.stringify(character))
+    }
+  })
+
   await t.test('no target and no method opens a path or breaks a page (T-05, T-23)', async () => {
     await fc.assert(fc.asyncProperty(method, target, modeHeader, async (verb, path, mode) => {
       judge(await sendRaw(gateway.url, rawRequest(verb, path, mode)), path)
