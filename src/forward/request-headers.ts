@@ -23,8 +23,8 @@ const maxKnownNames = 500
 export type BuildRequestHeaders = (request: FastifyRequest, identity: readonly string[]) => string[]
 
 /**
- * First everything of the client's that concerns this connection, or that an upstream could take for our word, goes (also what
- * `Connection` lists); then ours is added. In this order nothing that the client sends can take ours away (T-07, C-37).
+ * Of the client's everything goes that concerns this connection, or that an upstream could take for our word (also what `Connection`
+ * lists). Ours is not looked at again, so nothing that the client sends can take it away (T-07, C-37).
  *
  * @param publicUrl what `x-forwarded-proto` and `x-forwarded-host` say: the configured address, never the client's `Host`
  */
@@ -46,7 +46,10 @@ export function createRequestHeaders (publicUrl: URL): BuildRequestHeaders {
   return function buildRequestHeaders (request, identity) {
     const { rawHeaders, headers: { connection } } = request.raw
     const listed = listedNames(connection)
-    const headers: string[] = []
+    // Ours stand first: an upstream that reads so many fields and no more must not lose them behind the client's.
+    const headers: string[] = [
+      ...identity, 'x-forwarded-for', request.ip, 'x-forwarded-proto', scheme, 'x-forwarded-host', host, 'x-request-id', request.id,
+    ]
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const name = rawHeaders[index] ?? ''
       let value = rawHeaders[index + 1] ?? ''
@@ -58,9 +61,6 @@ export function createRequestHeaders (publicUrl: URL): BuildRequestHeaders {
       }
       headers.push(name, value)
     }
-    headers.push(...identity)
-    headers.push(
-      'x-forwarded-for', request.ip, 'x-forwarded-proto', scheme, 'x-forwarded-host', host, 'x-request-id', request.id)
     return headers
   }
 }

@@ -61,11 +61,15 @@ export const forwardRoutes: FastifyPluginAsync<ForwardRoutesOptions> = async fun
   refuseConnect(app)
 }
 
+/** Browsers send twenty. Of more than 2000 fields node itself reads only the first, and others of fewer (C-42). */
+const mostHeaderFields = 200
+
 /** @throws the fault to answer with, if the request is none for the upstream, whoever sends it */
 function refuseUnforwardable ({ method, headers, raw }: FastifyRequest, ownPrefix: string): void {
   if (isOwnPath(pathOf(raw.url ?? ''), ownPrefix)) throw new faults.NotFound()
   // C-44: TRACE echoes what it gets, identity and all.
   if (method === 'TRACE') throw new faults.MethodRefused()
+  if (raw.rawHeaders.length > 2 * mostHeaderFields) throw Object.assign(new faults.RequestRefused(), { statusCode: 431 })
   // A plain h2c offer may be ignored (RFC 9110 §7.8), and some clients make it with each request; others need the upgrade.
   if (headers.upgrade !== undefined && headers.upgrade.toLowerCase() !== 'h2c') throw new faults.UpgradeRefused()
   // A coding besides `chunked` would be lost with the header that names it (RFC 9112 §6.1; T-24).

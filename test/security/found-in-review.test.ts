@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { request } from 'undici'
 import { SealedBox } from '../../src/base/sealed-box.ts'
@@ -126,6 +128,26 @@ t.test('a sweep of what strangers began holds up no request: others get their tu
   t.equal(await storage.flows.findFlow('flow-0' as FlowRef), undefined)
   t.match(await storage.flows.findFlow('flow-3499' as FlowRef), { returnTo: '/' })
   t.equal(await storage.flows.sweep(10_000), 1_000)
+})
+
+t.test('no number of the client\'s header fields takes ours from the upstream\'s sight; too many are refused (C-37, C-42)', async (t) => {
+  const server = await openFakeAuthorizationServer(t)
+  const gateway = await openTestGateway(t)
+  await gateway.bind({ tenantId, domainName: server.url, accounts: [{ userName: 'lihua' }] })
+  const browser = gateway.browser()
+  await browser.submit('/_gate/sign-in', { return_to: '/' })
+  await browser.open(`/_gate/callback?code=${server.issueCode(lihua)}&tenant=${tenantId}`, { headers: fromAnotherSite })
+  const ask = async (fields: number): Promise<string> => {
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+    socket.write(`GET / HTTP/1.1\r\nHost: a\r\nCookie: ${browser.cookieHeader()}\r\nConnection: close\r\n${'a:\r\n'.repeat(fields)}\r\n`)
+    return (await text(socket)).split('\r\n', 1)[0] ?? ''
+  }
+  t.equal(await ask(190), 'HTTP/1.1 200 OK')
+  const names = Object.keys(gateway.upstream.requests[0]?.headers ?? {})
+  t.ok(names.includes('x-identity-user'))
+  t.ok(names.indexOf('x-identity-assertion') < names.indexOf('a'), 'ours stand first')
+  for (const fields of [200, 2100]) t.match(await ask(fields), /^HTTP\/1\.1 431 /, `${fields} more`)
+  t.equal(gateway.upstream.requests.length, 1)
 })
 
 async function signInStatus (gateway: TestGateway, code: string): Promise<number> {
