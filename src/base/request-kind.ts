@@ -25,3 +25,12 @@ export function isCrossSite (headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site']
   return site === 'cross-site' || site === 'same-site'
 }
+
+/**
+ * Whether the browser loads a whole page. Pictures, frames and other sites' scripts are none; a page load that went through a
+ * service worker of ours looks like a script of our own. Browsers that don't say count as loading one.
+ */
+export function isPageLoad (headers: IncomingHttpHeaders): boolean {
+  const destination = headers['sec-fetch-dest']
+  return destination === undefined || destination === 'document' || (destination === 'empty' && !isCrossSite(headers))
+}

@@ -47,7 +47,7 @@ export interface RefusalView extends SupportView {
   readonly reason: RefusalReason
   /** Already judged by `parseReturnTo`; the next sign-in leads there. */
   readonly returnTo?: string
-  /** Only for `login-loop`. */
+  /** Where the gateway can see why this browser gets no further. */
   readonly cause?: LoopCause
 }
 

@@ -44,7 +44,7 @@ const defaultLifetimeSeconds = 7200
 export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
   // Built for each call: clients come and change with the pushes, and so the secret is open only as long as it is needed.
   const configure = ({ authorizationServer, clientId, clientSecret }: Client): oauth.Configuration => {
-    const authenticate = options.clientAuthentication === 'basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost
+    const authenticate = options.clientAuthentication === 'basic' ? clientSecretBasic : oauth.ClientSecretPost
     const configuration = new oauth.Configuration({
       issuer: authorizationServer,
       token_endpoint: `${authorizationServer}/api/v1/oauth2/token`,
@@ -99,6 +99,21 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
       return `${authorizationServer}/api/v1/oauth2/authorize?${query}`
     },
   }
+}
+
+/**
+ * RFC 6749 §2.3.1, in the form encoding of the URL standard. openid-client's own also escapes `-`, `_` and `.`, and to a server that
+ * does not decode (`login.md` §1.3) that is another client.
+ */
+function clientSecretBasic (clientSecret: string): oauth.ClientAuth {
+  return (_server, { client_id: clientId }, _body, headers) => {
+    const credentials = Buffer.from(`${formEncode(clientId)}:${formEncode(clientSecret)}`).toString('base64')
+    headers.set('authorization', `Basic ${credentials}`)
+  }
+}
+
+function formEncode (text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1)
 }
 
 /** What a renewal makes of an answer; a lost refresh token keeps being good if none came back (RFC 6749 §6). */

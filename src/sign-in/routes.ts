@@ -3,13 +3,14 @@ import { parseReturnTo } from '../base/return-url.ts'
 import { rememberLocale, requestLocale } from '../pages/request-locale.ts'
 import { sendPage } from '../pages/send-page.ts'
 import { parseLoginReason } from '../pages/sign-in-location.ts'
-import { cookieAttributes, cookieNames } from '../session/cookies.ts'
+import type { LoopCause } from '../pages/texts/page-texts.ts'
+import { cookieAttributes, cookieNames, ownCookieNames } from '../session/cookies.ts'
 import type { SessionId } from '../session/session.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { confirmLogin, findQuestion } from './confirm-login.ts'
 import { confirmationLifetimeSeconds, finishLogin, type FinishLoginDeps } from './finish-login.ts'
 import { countRound, isLoop, readRounds, roundsLifetimeSeconds } from './loop-guard.ts'
-import { isCrossSite, isSameOrigin } from '../base/request-kind.ts'
+import { isCrossSite, isPageLoad, isSameOrigin } from '../base/request-kind.ts'
 import { unifiedLoginLocation } from './settings.ts'
 import { flowLifetimeSeconds, startUnifiedLogin, type StartedLogin } from './start-login.ts'
 
@@ -39,20 +40,24 @@ export const signInRoutes: FastifyPluginAsync<SignInRoutesOptions> = async funct
     return await start(request, reply, parseReturnTo(fieldOf(request, 'return_to'), settings.ownPrefix))
   })
 
-  app.get('/callback', async (request, reply) => {
+  // No HEAD: whoever looks a link over before a person follows it would spend the code (C-7).
+  app.get('/callback', { exposeHeadRoute: false }, async (request, reply) => {
+    if (!isPageLoad(request.headers)) return answerRefusal(deps, request, reply, { reason: 'cross-site-request' })
     const outcome = await finishLogin(deps, { query: request.query, cookieHeader: request.headers.cookie })
     switch (outcome.kind) {
       case 'signed-in': {
         const { attempt, returnTo } = outcome
         request.log.info({ event: 'login.finished', tenantId: attempt.tenantId, userName: attempt.userinfo?.userName }, 'signed in')
         if (attempt.held !== undefined) reply.clearCookie(attempt.held.cookieName, cookieAttributes)
-        return welcome(request, reply, outcome.sessionId, returnTo)
+        // Started anew, it was counted then.
+        return welcome(request, reply, outcome.sessionId, returnTo, attempt.held?.flow.kind !== 'authorize')
       }
       case 'confirm':
         reply.setCookie(cookieNames.confirmation, outcome.secret, { ...cookieAttributes, maxAge: confirmationLifetimeSeconds })
         return seeOther(reply, `${settings.ownPrefix}/confirm`)
       case 'restart':
-        return isLooping(request) ? refuseLoop(request, reply) : leave(request, reply, outcome.started, true)
+        if (!isLooping(request)) return leave(request, reply, outcome.started, true)
+        return refuseLoop(request, reply, request.cookies[cookieNames.session] === undefined ? 'state-lost' : 'session-lost')
       case 'refused': {
         const { reason, detail, attempt } = outcome
         return answerRefusal(deps, request, reply, {
@@ -68,7 +73,9 @@ export const signInRoutes: FastifyPluginAsync<SignInRoutesOptions> = async funct
     const { lang } = request.query as Record<string, unknown>
     rememberLocale(reply, lang)
     const question = await findQuestion(deps, request.headers.cookie)
-    if (question === undefined) return answerRefusal(deps, request, reply, { reason: 'confirmation-expired' })
+    if (question === undefined) {
+      return answerRefusal(deps, request, reply, { reason: 'confirmation-expired', ...whyNoCookies(request) })
+    }
     return sendPage(reply, 200, pages.confirm({
       locale: requestLocale(request.headers, lang),
       here: `${settings.ownPrefix}/confirm`,
@@ -84,11 +91,12 @@ export const signInRoutes: FastifyPluginAsync<SignInRoutesOptions> = async funct
     const { tenantId, userName } = outcome.pending.principal
     request.log.info({ event: 'login.finished', tenantId, userName, isConfirmed: true }, 'signed in')
     reply.clearCookie(cookieNames.confirmation, cookieAttributes)
-    return welcome(request, reply, outcome.sessionId, outcome.pending.returnTo)
+    return welcome(request, reply, outcome.sessionId, outcome.pending.returnTo, true)
   })
 
   async function start (request: FastifyRequest, reply: FastifyReply, returnTo: string): Promise<FastifyReply> {
-    if (isLooping(request)) return refuseLoop(request, reply)
+    // The rounds came back, so cookies work; and a round is counted only when a session was handed over.
+    if (isLooping(request)) return refuseLoop(request, reply, 'session-lost')
     return leave(request, reply, await startUnifiedLogin(deps, { returnTo, cookieHeader: request.headers.cookie }), false)
   }
 
@@ -100,9 +108,9 @@ export const signInRoutes: FastifyPluginAsync<SignInRoutesOptions> = async funct
   }
 
   /** Hands over the session and cleans the address bar of the code (C-8). */
-  function welcome (request: FastifyRequest, reply: FastifyReply, sessionId: SessionId, returnTo: string): FastifyReply {
+  function welcome (request: FastifyRequest, reply: FastifyReply, sessionId: SessionId, returnTo: string, isRound: boolean): FastifyReply {
     reply.setCookie(cookieNames.session, sessionId, cookieAttributes)
-    setRound(request, reply)
+    if (isRound) setRound(request, reply)
     return seeOther(reply, returnTo)
   }
 
@@ -114,10 +122,14 @@ export const signInRoutes: FastifyPluginAsync<SignInRoutesOptions> = async funct
     reply.setCookie(cookieNames.starts, countRound(roundsOf(request)), { ...cookieAttributes, maxAge: roundsLifetimeSeconds })
   }
 
-  /** The rounds came back, so cookies work; whether the session's did as well tells whose fault it is. */
-  function refuseLoop (request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    const cause = request.cookies[cookieNames.session] !== undefined ? 'session-lost' : settings.publicUrl.protocol === 'https:' ? 'cookies-blocked' : 'insecure-address'
+  function refuseLoop (request: FastifyRequest, reply: FastifyReply, cause: LoopCause): FastifyReply {
     return answerRefusal(deps, request, reply, { reason: 'login-loop', cause })
+  }
+
+  /** The callback leads to the confirm page with a cookie set; a browser that comes without any of ours keeps none. */
+  function whyNoCookies (request: FastifyRequest): { cause?: LoopCause } {
+    if (ownCookieNames(request.headers.cookie).length > 0) return {}
+    return { cause: settings.publicUrl.protocol === 'https:' ? 'cookies-blocked' : 'insecure-address' }
   }
 }
 

@@ -14,7 +14,7 @@ const prefix = '/_gate'
 const at = Date.UTC(2025, 4, 6, 7, 8, 9)
 const supportCode = '7KQ2-M9XD'
 const faultCodes = Object.values(faults).map((Fault) => new Fault().code)
-const loopCauses = ['cookies-blocked', 'insecure-address', 'session-lost'] as const
+const loopCauses = ['cookies-blocked', 'insecure-address', 'session-lost', 'state-lost'] as const
 const notices = ['cookie-ambiguous', 'session-unknown', 'session-idle', 'session-expired', 'tokens-ended'] as const
 const unescape: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" }
 

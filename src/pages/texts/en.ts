@@ -50,6 +50,7 @@ export const english: PageTexts = {
     'cookies-blocked': 'Cause: your browser did not send back the cookie that this site sets at sign-in. Cookies are blocked for this site, by a setting, an extension or a private window.',
     'insecure-address': 'Cause: this site was opened over http. Browsers keep the sign-in cookie only for https, so the sign-in is lost at once.',
     'session-lost': 'Cause: the sign-in succeeded and was lost right after. Your browser did its part; the fault is on this site’s side.',
+    'state-lost': 'Cause: your enterprise’s sign-in service did not return the mark that this site gave it, so no sign-in could be told to be yours. Your browser did its part.',
   },
   refusals: refusalsInEnglish,
   faults: faultsInEnglish,

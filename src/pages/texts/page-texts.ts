@@ -5,7 +5,7 @@ import type { LoginReason } from '../../session/authentication.ts'
 export type FaultCode = InstanceType<(typeof faults)[keyof typeof faults]>['code']
 
 /** Why a browser can't get past signing in, as far as the gateway can see it. */
-export type LoopCause = 'cookies-blocked' | 'insecure-address' | 'session-lost'
+export type LoopCause = 'cookies-blocked' | 'insecure-address' | 'session-lost' | 'state-lost'
 
 /** What a person reads about a no or a fault. */
 export interface Explanation {

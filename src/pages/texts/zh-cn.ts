@@ -50,6 +50,7 @@ export const chinese: PageTexts = {
     'cookies-blocked': '原因：浏览器没有送回本站在登录时设置的 Cookie。本站的 Cookie 被浏览器设置、扩展程序或无痕窗口拦截了。',
     'insecure-address': '原因：本站是通过 http 打开的。浏览器只在 https 下保存登录 Cookie，因此登录状态会立即丢失。',
     'session-lost': '原因：登录已成功，但随即丢失。您的浏览器没有问题，故障在本站一侧。',
+    'state-lost': '原因：贵企业的登录服务没有送回本站交给它的标记，本站因此无法确认登录是由您发起的。您的浏览器没有问题。',
   },
   refusals: refusalsInChinese,
   faults: faultsInChinese,
