@@ -3,7 +3,7 @@ import { faults } from '../../base/coded-errors.ts'
 import type { SealedBox } from '../../base/sealed-box.ts'
 import type { Session, SessionRef } from '../../session/session.ts'
 import type { SessionStore } from '../../session/session-store.ts'
-import { guarded } from './lmdb-environment.ts'
+import { guarded, guardedNow, written } from './lmdb-environment.ts'
 import { sweepTable } from './sweep-table.ts'
 
 /** endsAt and lastSeenAt as doubles, before the sealed session: `sweep` reads them without opening a million seals. */
@@ -38,24 +38,22 @@ export function openLmdbSessionStore (environment: RootDatabase, box: SealedBox)
   }
 
   return {
-    find: (ref) => guarded(environment, () => {
+    find: async (ref) => guardedNow(environment, () => {
       // The fast read lends LMDB's own, larger buffer until the next read: compare in place, copy only what is new.
       const lent = sessions.getBinaryFast(ref)
       if (lent === undefined) {
         kept.delete(ref)
         return undefined
       }
-      const bytes = lent.subarray(0, lent.length)
       const known = kept.get(ref)
-      return known?.bytes.equals(bytes) === true ? known.session : keep(ref, Buffer.from(bytes))
+      return known?.bytes.compare(lent, 0, lent.length) === 0 ? known.session : keep(ref, Buffer.from(lent.subarray(0, lent.length)))
     }),
 
-    create: (session) => guarded(environment, async () => {
-      await sessions.put(session.ref, encode(session), session.revision)
-      await environment.flushed
-    }),
+    create: async (session) => {
+      await written(environment, () => sessions.put(session.ref, encode(session), session.revision))
+    },
 
-    replace: (session) => guarded(environment, () => sessions.put(session.ref, encode(session), session.revision, session.revision - 1)),
+    replace: (session) => written(environment, () => sessions.put(session.ref, encode(session), session.revision, session.revision - 1)),
 
     end: (ref) => guarded(environment, async () => {
       kept.delete(ref)
