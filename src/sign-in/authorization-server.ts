@@ -40,6 +40,11 @@ export interface AuthorizationServerOptions {
 
 /** RFC 6749 §5.1 only recommends `expires_in`; this is the marketplace's own default (`login.md` Q11). */
 const defaultLifetimeSeconds = 7200
+/** Shorter ones would be renewed with every request; a year outlives every session. */
+const shortestLifetimeSeconds = 60
+const longestLifetimeSeconds = 31_536_000
+/** Every session keeps its tokens, so a server may not make them as long as it likes. */
+const longestToken = 8192
 
 export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
   // Built for each call: clients come and change with the pushes, and so the secret is open only as long as it is needed.
@@ -58,13 +63,14 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
   async function askForTokens (client: Client, grantType: string, parameters: Record<string, string>): Promise<TokenAnswer> {
     try {
       const answer = await oauth.genericGrantRequest(configure(client), grantType, parameters)
-      const lifetimeSeconds = answer.expires_in ?? defaultLifetimeSeconds
+      const { access_token: accessToken, refresh_token: refreshToken, expires_in: lifetimeSeconds = defaultLifetimeSeconds } = answer
+      if (Math.max(accessToken.length, refreshToken?.length ?? 0) > longestToken) return { kind: 'unavailable', detail: { error: 'token_too_long' } }
       return {
         kind: 'tokens',
         tokens: {
-          accessToken: answer.access_token,
-          ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
-          expiresAt: options.clock.now() + lifetimeSeconds * 1000,
+          accessToken,
+          ...(refreshToken === undefined ? {} : { refreshToken }),
+          expiresAt: options.clock.now() + Math.min(Math.max(lifetimeSeconds, shortestLifetimeSeconds), longestLifetimeSeconds) * 1000,
         },
       }
     } catch (error) {

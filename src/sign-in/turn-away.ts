@@ -15,8 +15,11 @@ export function turnAway (
 ): FastifyReply {
   const returnTo = parseReturnTo(request.raw.url, deps.ownPrefix)
   const isPageView = request.method === 'GET' || request.method === 'HEAD'
-  // A cookie that stands for nothing is taken back, whatever the answer.
-  if (request.headers.cookie?.includes(cookieNames.session) === true) reply.clearCookie(cookieNames.session, cookieAttributes)
+  // A cookie that stands for nothing is taken back, but not by the late answer to a script: a sign-in in another tab may have set a new
+  // one meanwhile.
+  if (isNavigation(request.headers) && request.headers.cookie?.includes(cookieNames.session) === true) {
+    reply.clearCookie(cookieNames.session, cookieAttributes)
+  }
   if (authentication.kind === 'refuse') {
     return answerRefusal(deps, request, reply, {
       reason: authentication.reason, log: { sessionRef: authentication.ref.slice(0, 8) }, ...(isPageView ? { returnTo } : {}),

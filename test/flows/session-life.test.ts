@@ -3,7 +3,7 @@ import { cookieNames } from '../../src/session/cookies.ts'
 import { appId, openTestGateway, type TestGateway } from '../support/build-gateway.ts'
 import type { Browser } from '../support/browser.ts'
 import type { FakeAuthorizationServer, Misbehaviour } from '../support/fake-authorization-server.ts'
-import { bindTenant, lihua, signIn, storedSession, tenantId, until } from '../support/signed-in.ts'
+import { bindTenant, comeBack, lihua, signIn, storedSession, tenantId, until } from '../support/signed-in.ts'
 
 const second = 1000
 const ownCookies = (browser: Browser): string[] => [...browser.cookies.keys()].filter((name) => name.startsWith('__Host-jointgate'))
@@ -290,17 +290,25 @@ t.test('renewal', async (t) => {
     t.equal(refreshes(server).length, 0)
   })
 
-  const lifetimes: [unknown, number | undefined][] = [[undefined, 7200], ['600', 600], [7200.5, 7200.5], [0, 0], [1e300, undefined]]
+  // Never so short that each request renews, never so long that it is no number.
+  const lifetimes: [unknown, number][] = [[undefined, 7200], ['600', 600], [7200.5, 7200.5], [0, 60], [1e300, 31_536_000]]
   for (const [told, seconds] of lifetimes) {
     await t.test(`expires_in ${JSON.stringify(told) ?? 'absent'} lets the person in`, async (t) => {
       server.tokenMembers = { expires_in: told, token_type: 'Bearer' }
       const browser = await signIn(gateway, server)
       const session = await storedSession(gateway, browser.cookieHeader())
-      if (seconds === undefined) t.ok(Number.isFinite(session?.tokens.expiresAt), 'an end without end is none')
-      else t.equal(session?.tokens.expiresAt, gateway.clock.now() + seconds * second)
+      t.equal(session?.tokens.expiresAt, gateway.clock.now() + seconds * second)
       t.ok(await isIn(browser))
     })
   }
+
+  await t.test('a token that would fill the store is refused', async (t) => {
+    for (const member of ['access_token', 'refresh_token']) {
+      server.tokenMembers = { expires_in: 600, token_type: 'Bearer', [member]: 'x'.repeat(8193) }
+      const answer = await comeBack(gateway.browser(), server.issueCode(lihua))
+      t.match(answer, { status: 503, body: /marketplace-unavailable/ })
+    }
+  })
 })
 
 t.test('the life of a session', async (t) => {

@@ -30,10 +30,10 @@ export const english: PageTexts = {
   },
   confirm: {
     title: 'Continue as {name} of {enterprise}?',
-    explanation: 'This sign-in was not started on this site in this browser. Continue only if you started it yourself, for example from your KooGallery workbench, and the account is yours.',
+    explanation: 'This sign-in was not started on this site in this browser, or another account is signed in here. Continue only if you started it yourself, for example from your KooGallery workbench, and the account is yours.',
     button: 'Continue',
     notMe: 'No, this is not me',
-    notMeHint: 'If you choose “No”, nobody is signed in.',
+    notMeHint: 'If you choose “No”, nothing changes.',
   },
   person: { name: 'Name', account: 'Account', enterprise: 'Enterprise' },
   signOut: {

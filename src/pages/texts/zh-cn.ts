@@ -30,10 +30,10 @@ export const chinese: PageTexts = {
   },
   confirm: {
     title: '以“{enterprise}”的“{name}”身份继续？',
-    explanation: '这次登录不是在此浏览器的本站页面上发起的。只有当您自己发起了登录（例如从云商店工作台进入），并且这是您的账号时，才请继续。',
+    explanation: '这次登录不是在此浏览器的本站页面上发起的，或者此处已登录另一个账号。只有当您自己发起了登录（例如从云商店工作台进入），并且这是您的账号时，才请继续。',
     button: '继续',
     notMe: '不，这不是我',
-    notMeHint: '如果选择“不”，将不会登录任何账号。',
+    notMeHint: '如果选择“不”，一切保持不变。',
   },
   person: { name: '姓名', account: '账号', enterprise: '企业' },
   signOut: {

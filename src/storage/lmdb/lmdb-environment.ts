@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statfsSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { faults } from '../../base/coded-errors.ts'
 
@@ -7,7 +7,8 @@ export function openLmdbEnvironment (folder: string): RootDatabase {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     // Told so, or lmdb takes a folder with a dot in its name (`app.example.com`) for a file and cannot open it.
-    return open({ path: folder, noSubdir: false, maxDbs: 16 })
+    // Batches are made by hand: those of an event turn fail on a turn of LMDB's own, where nobody can catch it.
+    return open({ path: folder, noSubdir: false, maxDbs: 16, eventTurnBatching: false })
   } catch (cause) {
     throw new faults.StorageUnavailable({ cause })
   }
@@ -40,19 +41,26 @@ function refuseClosed (environment: RootDatabase): void {
 }
 
 function toFault (cause: unknown): unknown {
+  // LMDB hangs a second promise on a failed commit, which would end the process if nobody took it.
+  if (cause instanceof Error && 'commitError' in cause) Promise.resolve(cause.commitError).catch(() => {})
   return cause instanceof faults.StorageCorrupt ? cause : new faults.StorageUnavailable({ cause })
 }
 
+/** After a write that failed for want of room lmdb 3.5.6 damages its own memory, so there must always be room. */
+const leastFreeBytes = 67_108_864
+
 /**
- * Writes all that `write` puts and removes in one transaction and resolves when it would survive a power cut. LMDB shows a commit
- * before the disk has it, so the promise of the write alone is not enough.
- *
- * The writes run on LMDB's own thread: the event loop doesn't wait for the disk. (Its asynchronous transactions with a callback
- * would, and never came back on Node 20 with lmdb 3.5.6.)
+ * Runs a write that adds to the store and resolves when it would survive a power cut: LMDB shows a commit before the disk has it,
+ * so the promise of the write alone is not enough. With little room left on the disk nothing new is taken in; what is there can
+ * still be read and removed.
  */
-export function commitDurably (environment: RootDatabase, write: () => void): Promise<void> {
+export function written<Result> (environment: RootDatabase, write: () => Promise<Result>): Promise<Result> {
   return guarded(environment, async () => {
-    await environment.batch(write)
+    const { path } = environment as RootDatabase & { path: string }
+    const { bavail, bsize } = statfsSync(path)
+    if (bavail * bsize < leastFreeBytes) throw new Error(`less than ${leastFreeBytes} bytes are free on the disk of the data folder`)
+    const result = await write()
     await environment.flushed
+    return result
   })
 }

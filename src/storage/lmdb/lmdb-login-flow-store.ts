@@ -2,7 +2,7 @@ import type { Database, RootDatabase } from 'lmdb'
 import { faults } from '../../base/coded-errors.ts'
 import type { SealedBox } from '../../base/sealed-box.ts'
 import type { FlowRef, LoginFlow, LoginFlowStore, PendingConfirmation } from '../../session/login-flow.ts'
-import { guarded } from './lmdb-environment.ts'
+import { guarded, written } from './lmdb-environment.ts'
 import { sweepTable } from './sweep-table.ts'
 
 interface Stored { expiresAt: number, sealed: Buffer }
@@ -22,11 +22,7 @@ export function openLmdbLoginFlowStore (environment: RootDatabase, box: SealedBo
     consumeConfirmation: confirmations.consume,
 
     // Version compared with "none yet": of two callbacks at once one write goes through.
-    claimCode: (codeDigest, expiresAt) => guarded(environment, async () => {
-      const isFirst = await codes.put(codeDigest, expiresAt, 1, null as unknown as number)
-      await environment.flushed
-      return isFirst
-    }),
+    claimCode: (codeDigest, expiresAt) => written(environment, () => codes.put(codeDigest, expiresAt, 1, null as unknown as number)),
 
     sweep: (now) => guarded(environment, async () =>
       await sweepTable(environment, codes, (expiresAt) => expiresAt < now) + await flows.sweep(now) + await confirmations.sweep(now)),
@@ -45,9 +41,10 @@ function openOneTimeTable<Row extends { ref: FlowRef, expiresAt: number }> (envi
   }
 
   return {
-    save: (row: Row) => guarded(environment, async () => {
-      await table.put(row.ref, { expiresAt: row.expiresAt, sealed: box.seal(JSON.stringify(row), sealContext(row.ref)) }, 1)
-    }),
+    save: async (row: Row) => {
+      const sealed = box.seal(JSON.stringify(row), sealContext(row.ref))
+      await written(environment, () => table.put(row.ref, { expiresAt: row.expiresAt, sealed }, 1))
+    },
     find: (ref: FlowRef) => guarded(environment, () => find(ref)),
     consume: (ref: FlowRef) => guarded(environment, async () => {
       const row = find(ref)

@@ -3,7 +3,7 @@ import { faults } from '../../base/coded-errors.ts'
 import type { SealedBox } from '../../base/sealed-box.ts'
 import { Secret } from '../../base/secret.ts'
 import type { SigningKeyStore, StoredSigningKey } from '../../base/signing-key-store.ts'
-import { guarded } from './lmdb-environment.ts'
+import { guarded, written } from './lmdb-environment.ts'
 
 type StoredRow = Omit<StoredSigningKey, 'privateJwk'> & { sealedJwk: Buffer }
 
@@ -23,11 +23,9 @@ export function openLmdbSigningKeyStore (environment: RootDatabase, box: SealedB
       })
       .sort((a, b) => a.createdAt - b.createdAt)),
 
-    saveFirst: ({ privateJwk, ...rest }) => guarded(environment, async () => {
+    saveFirst ({ privateJwk, ...rest }) {
       const row = { ...rest, sealedJwk: box.seal(privateJwk.reveal(), sealContext(rest.kid)) }
-      const isFirst = await keys.put(firstKey, row, 1, null as unknown as number)
-      await environment.flushed
-      return isFirst
-    }),
+      return written(environment, () => keys.put(firstKey, row, 1, null as unknown as number))
+    },
   }
 }

@@ -4,7 +4,7 @@ import type { DirectoryStore } from '../../directory/directory-store.ts'
 import type { LoginFlowStore } from '../../session/login-flow.ts'
 import type { SessionStore } from '../../session/session-store.ts'
 import { openLmdbDirectoryStore } from './lmdb-directory-store.ts'
-import { guarded, openLmdbEnvironment } from './lmdb-environment.ts'
+import { openLmdbEnvironment, written } from './lmdb-environment.ts'
 import { openLmdbLoginFlowStore } from './lmdb-login-flow-store.ts'
 import { openLmdbSessionStore } from './lmdb-session-store.ts'
 import { openLmdbSigningKeyStore } from './lmdb-signing-key-store.ts'
@@ -30,10 +30,9 @@ export function openLmdbStorage (folder: string, box: SealedBox): Storage {
     sessions: openLmdbSessionStore(environment, box),
     flows: openLmdbLoginFlowStore(environment, box),
     signingKeys: openLmdbSigningKeyStore(environment, box),
-    check: () => guarded(environment, async () => {
-      await probe.put('written', 1)
-      await environment.flushed
-    }),
+    check: async () => {
+      await written(environment, () => probe.put('written', 1))
+    },
     close: () => environment.close(),
   }
 }
