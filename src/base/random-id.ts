@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** 256 random bits as 43 base64url characters: session ids, flow ids, `state` (RFC 9700 §2.1, ASVS 7.2.3 ask for at least 128). */
+/** 256 random bits as 43 base64url characters: session ids, the secrets of flows (RFC 9700 §2.1, ASVS 7.2.3 ask for at least 128). */
 export function createRandomId (): string {
   return randomBytes(32).toString('base64url')
 }

@@ -11,7 +11,7 @@ export const cookieNames = {
   /** One cookie per pending login flow, so that tabs don't overwrite each other; the flow's short name follows. */
   flowPrefix: `${ownCookiePrefix}-flow-`,
   confirmation: `${ownCookiePrefix}-confirm`,
-  /** Counts sign-ins started within a minute: the loop guard. */
+  /** Counts rounds of sign-in within a minute: the loop guard. */
   starts: `${ownCookiePrefix}-starts`,
   language: `${ownCookiePrefix}-lang`,
 } as const

@@ -2,7 +2,7 @@ import type { Brand } from '../base/brand.ts'
 import type { AppId, Principal, PushVersion, TenantId } from '../directory/model.ts'
 import type { TokenSet } from './session.ts'
 
-/** SHA-256 of the value in the flow cookie (and of `state`, where our own authorization request carries one). */
+/** SHA-256 of the value in the flow cookie or in the confirm cookie. */
 export type FlowRef = Brand<'FlowRef'>
 
 /** One pending authorization request in one browser; one-time. */

@@ -25,7 +25,7 @@ export interface RefusalAnswer {
   readonly log?: Record<string, unknown>
 }
 
-/** One "no", told three times with the same reason and support code: page or problem body, and a log line (issue item 7). */
+/** One "no", told three times with the same reason and support code: page or problem body, and a log line (C-63). */
 export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest, reply: FastifyReply, answer: RefusalAnswer): FastifyReply {
   const { reason, returnTo, cause } = answer
   const supportCode = createSupportCode()
