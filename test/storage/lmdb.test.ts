@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { syncBuiltinESMExports } from 'node:module'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { open, type RootDatabase } from 'lmdb'
@@ -260,4 +261,32 @@ t.test('a folder that cannot be made, and a file in its place, is GW_STORAGE_UNA
 t.test('check reaches the disk', async (t) => {
   const storage = await openNew(t)
   await t.resolves(storage.check())
+})
+
+t.test('C-35: with little room on the disk nothing new is taken in; what is there is read and removed, and later all is well', async (t) => {
+  const storage = await openNew(t)
+  await saveOneOfEach(storage)
+  const { directory, sessions, flows } = storage
+  const { statfsSync } = fs
+  const setFree = (statfs: typeof statfsSync): void => {
+    fs.statfsSync = statfs
+    syncBuiltinESMExports()
+  }
+  t.teardown(() => { setFree(statfsSync) })
+  setFree((() => ({ ...statfsSync('/'), bavail: 16_383, bsize: 4096 })) as unknown as typeof statfsSync)
+  const full = { code: 'GW_STORAGE_UNAVAILABLE' }
+  await t.rejects(directory.commit(tenantPush(5), receipt('full')), full)
+  await t.rejects(sessions.create(anySession({ ref: 'session-2' as SessionRef })), full)
+  await t.rejects(sessions.replace({ ...session, revision: 2 }), full)
+  await t.rejects(flows.saveFlow(anyFlow('x')), full)
+  await t.rejects(flows.claimCode('x', 5), full)
+  await t.rejects(storage.check(), full)
+  const { cause } = await storage.check().catch((error: unknown) => error as Error) as Error
+  t.match(cause, { message: /bytes are free/ }, 'the log says why')
+  t.equal((await sessions.find(session.ref))?.userName, session.userName)
+  t.equal(await sessions.end(session.ref), true)
+  t.equal(directory.revisionOf('production', tenantId), 3)
+
+  setFree((() => ({ ...statfsSync('/'), bavail: 16_384, bsize: 4096 })) as unknown as typeof statfsSync)
+  t.same(await directory.commit(tenantPush(5), receipt('full')), { kind: 'committed' }, 'not taken for a repeat')
 })
