@@ -7,7 +7,7 @@ import type { SigningKeys } from './signing-keys.ts'
 export const assertionLifetimeSeconds = 300
 
 /** Says what the token is, so that no other JWT of anybody can be taken for it (RFC 8725 §3.11). */
-export const assertionType = 'gateway-identity+jwt'
+const assertionType = 'gateway-identity+jwt'
 
 export interface AssertionInput {
   readonly keys: SigningKeys

@@ -157,7 +157,7 @@ function userOf (member: Member): Record<string, unknown> {
   return { userName, name, orgCode: departmentCode, role, enable: String(isEnabled) }
 }
 
-export function findEnterprise (state: MarketplaceState, code: string): Enterprise {
+function findEnterprise (state: MarketplaceState, code: string): Enterprise {
   const enterprise = state.enterprises.get(code)
   if (enterprise === undefined) throw new BuyerMistake(`there is no enterprise ${code}`)
   return enterprise

@@ -65,7 +65,7 @@ export const alice: Principal = {
   departmentCode: 'D-01',
 }
 
-export function sessionOf (ref: string, principal = alice): Session {
+function sessionOf (ref: string, principal = alice): Session {
   return {
     ref: ref as SessionRef,
     tenantId: principal.tenantId,

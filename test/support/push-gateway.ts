@@ -13,7 +13,7 @@ import { MemoryDirectory } from './memory-directory.ts'
 const rsa = readFixture('application-secret-rsa-oaep')
 export const rsaPrivateKey = createPrivateKey({ key: Buffer.from(rsa.privateKeyPkcs8Base64, 'base64'), format: 'der', type: 'pkcs8' })
 export const rsaPublicKey = createPublicKey(rsaPrivateKey)
-export const rsaPrivatePem = rsaPrivateKey.export({ format: 'pem', type: 'pkcs8' }) as string
+const rsaPrivatePem = rsaPrivateKey.export({ format: 'pem', type: 'pkcs8' }) as string
 
 export const kitKey = 'kit-test-access-key-0001-not-a-real-key'
 export const appId = '0bd452b0-58af-4b98-9bda-6bf59da68d57' as AppId

@@ -18,7 +18,7 @@ import { ManualClock } from './manual-clock.ts'
 export const limits: SessionLimits = { idleTimeoutSeconds: 3_600, absoluteTimeoutSeconds: 43_200, renewalGraceSeconds: 600 }
 export const tokenLifeMs = 7_200_000
 
-export const principal: Principal = {
+const principal: Principal = {
   tenantId, tenantName: 'Acme', appId, instanceId: 'instance-1' as InstanceId, userName, name: '张三', role: 'user', departmentCode: '',
 }
 

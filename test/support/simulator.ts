@@ -12,7 +12,7 @@ const kitKey = 'kit-test-access-key-0001-not-a-real-key'
 let keyPair: { publicKey: string, privateKey: string } | undefined
 
 /** Made once in a run: an RSA key takes a second. */
-export function applicationKeyPair (): { publicKey: string, privateKey: string } {
+function applicationKeyPair (): { publicKey: string, privateKey: string } {
   keyPair ??= generateKeyPairSync('rsa', {
     modulusLength: 3072,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
