@@ -25,10 +25,10 @@ export const faultAdvice: Record<keyof typeof faults, string> = {
   StorageCorrupt: 'A sealed value did not open. Most often a key was taken from `JOINTGATE_SECRET_KEYS` while values sealed with it were still stored. Put it back at the end of the list.',
   UpstreamUnreachable: 'The connection to `JOINTGATE_UPSTREAM` was refused, reset or never made. Check that the application runs and that the address is right.',
   UpstreamTimeout: 'The application did not send response headers in `JOINTGATE_UPSTREAM_TIMEOUT_SECONDS`.',
-  PathAmbiguous: 'The path holds a backslash, a control byte, `#`, a raw non-ASCII byte, an encoded slash or a dot segment. Such paths are read differently by different servers, so none of them is forwarded.',
+  PathAmbiguous: 'The path holds a backslash, a control byte, `#`, a raw non-ASCII byte, an encoded slash, an empty or a dot segment, malformed percent-encoding, or another spelling of the gateway\'s prefix. Such paths are read differently by different servers, so none of them is forwarded.',
   MethodRefused: '`TRACE` and `CONNECT` are never forwarded.',
   UpgradeRefused: 'The client asked for a protocol upgrade (WebSocket), which this version does not forward.',
-  RequestRefused: 'A request to one of the gateway\'s own addresses had an unreadable body, header or parameter.',
+  RequestRefused: 'A request had too many header fields or a framing that is not forwarded, or one to the gateway\'s own addresses had an unreadable body, header or parameter.',
   NotFound: 'There is no page of the gateway at this address under its prefix.',
   Internal: 'An unforeseen fault. The log line with the same support code holds the stack.',
 }

@@ -30,7 +30,7 @@ const listen = z.strictObject({
 })
 
 const signIn = z.strictObject({
-  direct: withDefault(booleanForm, 'SIGN_IN_DIRECT', 'false', '`true` leads straight on to the marketplace instead of showing the login page with its button.'),
+  direct: withDefault(booleanForm, 'SIGN_IN_DIRECT', 'false', '`true` leads straight on to the marketplace instead of showing the login page with its button, unless another site sent the browser.'),
   statelessCallback: withDefault(choiceForm(['confirm', 'restart']), 'SIGN_IN_STATELESS_CALLBACK', 'confirm', 'What happens to a login that this browser did not start here: `confirm` asks "continue as …?", `restart` drops the code and starts an own login with `state` at the tenant\'s authorization server.'),
   redirectUri: withDefault(choiceForm(['as-registered', 'with-tenant', 'omit']), 'SIGN_IN_REDIRECT_URI', 'as-registered', 'The `redirect_uri` of the token request: the callback as registered, the callback with the `tenant` parameter that the marketplace adds, or none.'),
   scope: withDefault(textForm, 'SIGN_IN_SCOPE', 'get_user_info', 'The scope of the gateway\'s own authorization requests.'),
@@ -60,7 +60,7 @@ export function createConfigSchema ({ allowHttp }: { allowHttp: boolean }) {
     application: z.strictObject({
       id: note(textForm.transform((id) => id as AppId), 'APP_ID', 'The `appId` of the application credential (应用凭证) in the seller centre.'),
       name: note(textForm.optional(), 'APPLICATION_NAME', 'The application\'s name on the gateway\'s pages.', 'host of the public URL'),
-      publicUrl: note(publicUrlForm(allowHttp), 'PUBLIC_URL', 'The https origin under which browsers reach the gateway, such as `https://app.example.com`. The login address to register in the seller centre is this plus `/_gate/callback`.'),
+      publicUrl: note(publicUrlForm(allowHttp), 'PUBLIC_URL', 'The https origin under which browsers reach the gateway, such as `https://app.example.com`. The login address to register in the seller centre is this plus the prefix and `/callback`.'),
       upstream: note(originForm, 'UPSTREAM', 'The origin of the application behind the gateway, such as `http://127.0.0.1:3000`.'),
       upstreamTimeoutSeconds: withDefault(integerForm(1, 3_600), 'UPSTREAM_TIMEOUT_SECONDS', '60', 'How long the application may take until its response headers.'),
       prefix: withDefault(prefixForm, 'PREFIX', '/_gate', 'The path under which the gateway\'s own addresses live. Everything else belongs to the application.'),
@@ -68,15 +68,15 @@ export function createConfigSchema ({ allowHttp }: { allowHttp: boolean }) {
     marketplace: z.strictObject({
       kitKeys: withDefault(accessKeysForm, 'MARKETPLACE_KIT_KEYS', '', 'Access keys of the Kit interfaces, a comma list; all are valid at once. Without one every push is refused.'),
       productionKeys: withDefault(accessKeysForm, 'MARKETPLACE_PRODUCTION_KEYS', '', 'Reserved: access keys of the base interfaces (newInstance and others), which this version does not serve.'),
-      privateKeys: withDefault(privateKeysForm, 'MARKETPLACE_PRIVATE_KEYS', '', 'RSA private keys (PEM, at least 3072 bits) whose public half is registered in the seller centre; they open the `clientSecret` of applicationSync. Several texts stand one behind the other. Without one no applicationSync is accepted.'),
+      privateKeys: withDefault(privateKeysForm, 'MARKETPLACE_PRIVATE_KEYS', '', 'RSA private keys (PEM, at least 3072 bits) whose public half is registered in the seller centre; they open the `clientSecret` of applicationSync. Several texts stand one behind the other. Without one no applicationSync that brings a secret is accepted.'),
       unifiedLoginUrl: withDefault(unifiedLoginUrlForm(allowHttp), 'MARKETPLACE_UNIFIED_LOGIN_URL', 'https://macroverse.huaweicloud.com/unified-login/#/portal-login', 'The marketplace\'s unified login page; `?ind=UNOP&appId=…` is added behind the `#`.'),
-      tenantDomains: withDefault(domainSuffixesForm, 'MARKETPLACE_TENANT_DOMAINS', '', 'Domain suffixes, a comma list: a pushed `domainName` must be one of them or end in one. Empty: any public https name.'),
+      tenantDomains: withDefault(domainSuffixesForm, 'MARKETPLACE_TENANT_DOMAINS', '', 'Domain suffixes, a comma list: a pushed `domainName` must be one of them or end in one. It must be a public https name in any case; empty: any such name.'),
     }),
     signIn,
     session,
     log: z.strictObject({
       level: withDefault(choiceForm(levels), 'LOG_LEVEL', 'info', `The least level that is logged: ${levels.join(', ')}.`),
     }),
-    dangerouslyAllowHttp: withDefault(booleanForm, 'DANGEROUSLY_ALLOW_HTTP', 'false', 'Allows http and loopback for the public URL, the unified login page and a tenant\'s `domainName`. For tests and the demo only.'),
+    dangerouslyAllowHttp: withDefault(booleanForm, 'DANGEROUSLY_ALLOW_HTTP', 'false', 'Allows http, any port and inner addresses for the public URL, the unified login page and a tenant\'s `domainName`, and calls to them. For tests and the demo only.'),
   })
 }

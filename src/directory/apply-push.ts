@@ -1,4 +1,7 @@
-import type { Account, AppId, ClientBinding, InstanceId, PushedRow, PushVersion, Realm, Tenant, TenantId, UserName } from './model.ts'
+import {
+  isOpenAccount, type Account, type AppId, type ClientBinding, type InstanceId, type PushedRow, type PushVersion, type Realm, type Tenant,
+  type TenantId, type UserName,
+} from './model.ts'
 import type { AccountsPush, ApplicationPush, PushedAccount, PushMessage, TenantPush } from './push-message.ts'
 
 /** A row to write. Tenant and realm are the push's own: no push can name another tenant's row (C-57). */
@@ -77,7 +80,7 @@ function applyAccounts (push: AccountsPush, rows: RowReader): PushEffect {
     const current = rows.account(push.realm, push.tenantId, push.appId, account.userName, push.instanceId)
     const row = nextAccount(push, account, current)
     if (row === 'incomplete') return { kind: 'incomplete', member: 'userList.name' }
-    writes.push({ kind: 'account', appId: push.appId, row: settle(current, row, !isOpen(row)) })
+    writes.push({ kind: 'account', appId: push.appId, row: settle(current, row, !isOpenAccount(row)) })
   }
   return { kind: 'changed', writes }
 }
@@ -103,8 +106,6 @@ function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Accoun
     lastLoss: '',
   }
 }
-
-const isOpen = (account: Account): boolean => !account.isDeleted && account.isAuthorised && account.isEnabled
 
 /** The newer of the two rows, with the newest loss of both: the same whichever came first. */
 function settle<Row extends PushedRow> (current: Row | undefined, next: Row, isLoss: boolean): Row {

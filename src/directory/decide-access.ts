@@ -1,4 +1,4 @@
-import type { AccessView, Account, Principal, PushVersion, Tenant } from './model.ts'
+import { isOpenAccount, type AccessView, type Account, type Principal, type PushVersion, type Tenant } from './model.ts'
 import type { AccessRefusal } from './refusal.ts'
 
 export type AccessDecision =
@@ -20,7 +20,8 @@ export function decideAccess (view: AccessView, knownLoss?: PushVersion | ''): A
   if (!view.bindings.some(isLive)) return refuse('binding-missing')
 
   const lastLoss = newestLoss(view)
-  const open = newestFirst(view.accounts.filter((account) => isOpen(account) && tenants.some((tenant) => isSamePurchase(tenant, account))))
+  const isBought = (account: Account): boolean => tenants.some((tenant) => isSamePurchase(tenant, account))
+  const open = newestFirst(view.accounts.filter((account) => isOpenAccount(account) && isBought(account)))
   const [account] = open
   if (account === undefined) return refuse(whyClosed(view.accounts, knownLoss))
   if (knownLoss !== undefined && lastLoss > knownLoss) return refuse('authorisation-withdrawn')
@@ -40,8 +41,6 @@ export function currentBinding (view: Pick<AccessView, 'bindings'>): AccessView[
 const refuse = (reason: AccessRefusal): AccessDecision => ({ kind: 'refuse', reason })
 
 const isLive = (row: { isDeleted: boolean }): boolean => !row.isDeleted
-
-const isOpen = (account: Account): boolean => !account.isDeleted && account.isAuthorised && account.isEnabled
 
 const isSamePurchase = (tenant: Tenant, account: Account): boolean => tenant.instanceId === account.instanceId
 

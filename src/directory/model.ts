@@ -92,3 +92,8 @@ export interface AccessView {
   readonly bindings: readonly ClientBinding[]
   readonly accounts: readonly Account[]
 }
+
+/** Whether an account's own row lets it in; its tenant and the client have their say too (`decideAccess`). */
+export function isOpenAccount (account: Account): boolean {
+  return !account.isDeleted && account.isAuthorised && account.isEnabled
+}

@@ -1,12 +1,11 @@
 import type { Clock } from '../base/clock.ts'
-import { sha256 } from '../base/digest.ts'
 import { decideAccess, type AccessDecision } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import type { Authentication, LoginReason } from './authentication.ts'
 import { cookieNames, cookieValues } from './cookies.ts'
 import { isSightingDue, judgeLife, judgeTokens, type SessionLimits } from './life-rules.ts'
 import type { Renewal } from './renew-session.ts'
-import type { Session, SessionRef } from './session.ts'
+import { sessionRefOf, type Session, type SessionRef } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 
 export interface AuthenticateDeps {
@@ -65,7 +64,7 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
     const [id, ...others] = cookieValues(cookieHeader, cookieNames.session)
     if (id === undefined) return { kind: 'login', because: 'no-cookie' }
     if (others.length > 0) return { kind: 'login', because: 'cookie-ambiguous' }
-    const session = idForm.test(id) ? await sessions.find(sha256(id) as SessionRef) : undefined
+    const session = idForm.test(id) ? await sessions.find(sessionRefOf(id)) : undefined
     if (session === undefined) return { kind: 'login', because: 'session-unknown' }
 
     const now = clock.now()
@@ -84,7 +83,7 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
     const tokens = judgeTokens(session, now, limits)
     const outcome = tokens === 'fresh' ? undefined : await treatTokens(session, tokens)
     if (outcome !== undefined) return outcome
-    if (isSightingDue(session, now)) {
+    if (isSightingDue(session, now, limits)) {
       inBackground(sessions.replace({ ...session, lastSeenAt: now, revision: session.revision + 1 }), session)
     }
     return { kind: 'allow', session, principal: decision.principal }

@@ -11,16 +11,16 @@ export interface SessionLimits {
 const longestLeadMs = 300_000
 /** A repeat soon enough to catch a short outage, seldom enough not to add to one. */
 const retryAfterMs = 30_000
-/** Written once a minute at most, so that reading a page isn't a disk write. */
-const lastSeenRoundingMs = 60_000
+/** Written once a minute at most, so that reading a page isn't a disk write; sooner where the idle limit itself is short. */
+const longestRoundingMs = 60_000
 
 export function judgeLife (session: Session, now: number, limits: SessionLimits): 'live' | 'idle' | 'expired' {
   if (now >= session.endsAt) return 'expired'
   return now - session.lastSeenAt >= limits.idleTimeoutSeconds * 1000 ? 'idle' : 'live'
 }
 
-export function isSightingDue (session: Session, now: number): boolean {
-  return now - session.lastSeenAt >= lastSeenRoundingMs
+export function isSightingDue (session: Session, now: number, { idleTimeoutSeconds }: SessionLimits): boolean {
+  return now - session.lastSeenAt >= Math.min(longestRoundingMs, idleTimeoutSeconds * 100)
 }
 
 /** Renew in the last fifth of a token's life, five minutes at most: a short-lived token isn't renewed with each request. */

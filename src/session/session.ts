@@ -1,4 +1,5 @@
 import type { Brand } from '../base/brand.ts'
+import { sha256 } from '../base/digest.ts'
 import type { AppId, PushVersion, TenantId, UserName } from '../directory/model.ts'
 
 /** The cookie's value: whoever holds it is the end-user. Never stored, never logged. */
@@ -35,4 +36,9 @@ export interface Session {
   readonly renewalDueAt: number
   /** Grows with each write, for compare-and-set. */
   readonly revision: number
+}
+
+/** @param id as a cookie holds it, of any form: what isn't an id of ours is the hash of no session */
+export function sessionRefOf (id: string): SessionRef {
+  return sha256(id) as SessionRef
 }

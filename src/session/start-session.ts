@@ -1,10 +1,9 @@
 import type { Clock } from '../base/clock.ts'
-import { sha256 } from '../base/digest.ts'
 import { createRandomId } from '../base/random-id.ts'
 import type { Principal, PushVersion } from '../directory/model.ts'
 import { cookieNames, cookieValues } from './cookies.ts'
 import { renewalDueAt, type SessionLimits } from './life-rules.ts'
-import type { Session, SessionId, SessionRef, TokenSet } from './session.ts'
+import { sessionRefOf, type Session, type SessionId, type TokenSet } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 
 export interface SessionLifeDeps {
@@ -32,7 +31,7 @@ export async function startSession (deps: SessionLifeDeps, signedIn: SignedIn, c
   const now = deps.clock.now()
   const session: Session = {
     ...rest,
-    ref: sha256(id) as SessionRef,
+    ref: sessionRefOf(id),
     tenantId: principal.tenantId,
     appId: principal.appId,
     userName: principal.userName,
@@ -49,5 +48,5 @@ export async function startSession (deps: SessionLifeDeps, signedIn: SignedIn, c
 
 /** Ends every session that a browser holds a cookie of, tokens included. */
 export async function endSessions ({ sessions }: { sessions: Pick<SessionStore, 'end'> }, cookieHeader: string | undefined): Promise<void> {
-  for (const id of cookieValues(cookieHeader, cookieNames.session)) await sessions.end(sha256(id) as SessionRef)
+  for (const id of cookieValues(cookieHeader, cookieNames.session)) await sessions.end(sessionRefOf(id))
 }

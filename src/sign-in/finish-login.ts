@@ -1,9 +1,8 @@
-import { sha256 } from '../base/digest.ts'
 import { createRandomId } from '../base/random-id.ts'
 import { cookieNames, cookieValues } from '../session/cookies.ts'
 import { judgeLife } from '../session/life-rules.ts'
 import { startSession, type SessionLifeDeps, type SignedIn } from '../session/start-session.ts'
-import type { SessionId, SessionRef } from '../session/session.ts'
+import { sessionRefOf, type SessionId } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { decideAccount } from './checks/decide-account.ts'
 import { exchangeCode } from './checks/exchange-code.ts'
@@ -80,7 +79,7 @@ export async function finishLogin (deps: FinishLoginDeps, request: CallbackReque
 async function isSomebodyElseIn (
   { sessions, clock, limits }: FinishLoginDeps, { principal }: SignedIn, cookieHeader: string | undefined,
 ): Promise<boolean> {
-  const held = await Promise.all(cookieValues(cookieHeader, cookieNames.session).map((id) => sessions.find(sha256(id) as SessionRef)))
+  const held = await Promise.all(cookieValues(cookieHeader, cookieNames.session).map((id) => sessions.find(sessionRefOf(id))))
   return held.some((session) => session !== undefined && judgeLife(session, clock.now(), limits) === 'live' &&
     (session.tenantId !== principal.tenantId || session.userName !== principal.userName))
 }

@@ -26,5 +26,5 @@ export function callbackUrl ({ publicUrl, ownPrefix }: Pick<SignInSettings, 'pub
  * (`login.md` §1.1).
  */
 export function unifiedLoginLocation ({ unifiedLoginUrl, appId }: Pick<SignInSettings, 'unifiedLoginUrl' | 'appId'>): string {
-  return `${unifiedLoginUrl}${unifiedLoginUrl.includes('?') ? '&' : '?'}ind=UNOP&appId=${encodeURIComponent(appId)}`
+  return `${unifiedLoginUrl}?ind=UNOP&appId=${encodeURIComponent(appId)}`
 }

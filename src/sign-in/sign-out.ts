@@ -1,9 +1,8 @@
-import { sha256 } from '../base/digest.ts'
 import { currentTenant } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import { cookieNames, cookieValues } from '../session/cookies.ts'
 import type { LoginFlowStore } from '../session/login-flow.ts'
-import type { SessionRef } from '../session/session.ts'
+import { sessionRefOf } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { endSessions } from '../session/start-session.ts'
 import { flowRefOf } from './flow-cookies.ts'
@@ -37,7 +36,7 @@ export async function signOut (deps: SignOutDeps, cookieHeader: string | undefin
 /** Where a sign-out leads in the end. */
 export async function logoutLocation ({ sessions, directory, settings }: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
   const [id] = cookieValues(cookieHeader, cookieNames.session)
-  const session = id === undefined ? undefined : await sessions.find(sha256(id) as SessionRef)
+  const session = id === undefined ? undefined : await sessions.find(sessionRefOf(id))
   if (session === undefined) return signedOutUrl(settings)
   const tenant = currentTenant(await directory.viewTenant('production', session.tenantId, session.appId))
   if (tenant === undefined) return signedOutUrl(settings)

@@ -1,11 +1,13 @@
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { parseReturnTo } from '../../src/base/return-url.ts'
 import { openDemo, type Demo } from '../../src/commands/demo.ts'
 import { renderDemoGuide } from '../../src/commands/demo-guide.ts'
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
+/** `npm test` finds the browser, or installs it, and says where it is. */
+const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 
 /** Free now; the demo's addresses must be known before anything listens. */
 async function freePort (): Promise<number> {
@@ -45,10 +47,10 @@ async function pressInConsole (context: BrowserContext, { world }: Demo, account
   await page.close()
 }
 
-t.test('the demo in a browser', { skip: executablePath === undefined && 'no Chromium on this machine' }, async (t) => {
+t.test('the demo in a browser', async (t) => {
   const demo = await openFreshDemo()
   t.teardown(() => demo.close())
-  const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox', '--headless'] })
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--headless'] })
   t.teardown(() => browser.close())
   const { publicUrl } = demo.config.application
 
@@ -82,6 +84,20 @@ t.test('the demo in a browser', { skip: executablePath === undefined && 'no Chro
     await tab.goto(`${demo.world.unifiedLoginUrl}?ind=UNOP&appId=${demo.config.application.id}`)
     await tab.getByLabel('Password').waitFor()
     t.equal(await tab.getByRole('button', { name: 'Continue as' }).count(), 0, 'the marketplace has ended its session as well')
+  })
+
+  t.test('no return address of the corpus leads a browser off our own site (T-09)', async (t) => {
+    const wishes = readFileSync(new URL('../corpora/open-redirects.txt', import.meta.url), 'utf8').split('\n')
+      .filter((line) => line !== '' && !line.startsWith('# ')).map((line) => JSON.parse(`"${line}"`) as string)
+    const { page } = await newVisitor(t, browser)
+    await page.goto(publicUrl)
+    const strays = (addresses: string[]): Promise<string[]> => page.evaluate((addresses) => addresses.filter((address) => {
+      const link = document.createElement('a')
+      link.href = address
+      return link.origin !== location.origin
+    }), addresses)
+    t.ok((await strays(wishes)).length > 100, 'the browser itself would follow them')
+    t.same(await strays(wishes.map((wish) => parseReturnTo(wish, '/_gate'))), [])
   })
 
   t.test('a member who removes himself finds the application closed at the next click', async (t) => {

@@ -71,13 +71,13 @@ t.test('a signed message of one interface has no effect at another, whose name t
     ['applicationSync', 'authSync', 'userList'],
   ] as const
   for (const [from, to, member] of detours) {
-    const answer = await sendPush(gateway.url, to, JSON.stringify(messages[from]), gateway.clock.now())
+    const answer = await sendPush(`${gateway.url}/_gate`, to, JSON.stringify(messages[from]), gateway.clock.now())
     t.same(answer, { resultCode: '000002', resultMsg: `illegal parameter: ${member}.` }, `${from} sent to ${to}`)
   }
   t.equal(await signInStatus(gateway, server.issueCode(lihua)), 303, 'nothing was taken away')
 
   const withNulls = { ...head, flag: 2, name: '晨曦科技', appId: null, orgCode: null }
-  t.match(await sendPush(gateway.url, 'tenantSync', JSON.stringify(withNulls), gateway.clock.now()), { resultCode: '000000' }, 'null is no value')
+  t.match(await sendPush(`${gateway.url}/_gate`, 'tenantSync', JSON.stringify(withNulls), gateway.clock.now()), { resultCode: '000000' }, 'null is no value')
 })
 
 t.test('below the production address everything is answered signed and in the protocol, though the application is behind it', async (t) => {

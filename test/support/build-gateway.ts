@@ -21,6 +21,8 @@ export const kitKey = 'kit-key-for-tests-0001-0123456789'
 /** Made once per test file: 3072-bit keys take a while. */
 const keyPair = generateKeyPairSync('rsa', { modulusLength: 3072 })
 
+interface PushAnswer { readonly resultCode: string, readonly resultMsg: string }
+
 export interface TestGateway extends Gateway {
   readonly url: string
   readonly clock: ManualClock
@@ -31,7 +33,7 @@ export interface TestGateway extends Gateway {
   readonly publicKey: KeyObject
   browser (): Browser
   /** Signs and sends a Kit V2 push, 1 ms of business time after the one before. */
-  push (name: string, members: Record<string, unknown>): Promise<{ resultCode: string, resultMsg: string }>
+  push (name: string, members: Record<string, unknown>): Promise<PushAnswer>
   /** Binds a tenant to an authorization server and grants accounts. */
   bind (tenant: TestTenant): Promise<void>
 }
@@ -88,7 +90,7 @@ export async function openTestGateway (t: Test, options: Options = {}): Promise<
     businessTime = Math.max(businessTime + 1, clock.now())
     const timeStamp = toPushTime(businessTime)
     const body = JSON.stringify({ instanceId: 'instance-1', testFlag: 0, timeStamp, ...members })
-    return await sendPush(url, name, body, clock.now())
+    return await sendPush(`${url}${config.application.prefix}`, name, body, clock.now())
   }
   return {
     ...gateway,
@@ -130,13 +132,14 @@ export function toPushTime (now: number): string {
   return new Date(now + 8 * 3_600_000).toISOString().replace(/\D/g, '').slice(0, 17)
 }
 
-export async function sendPush (url: string, name: string, body: string, now: number): Promise<{ resultCode: string, resultMsg: string }> {
-  const answer = await request(`${url}/_gate/marketplace/produceAPI/v2/${name}`, {
+/** @param ownUrl the gateway's address with its prefix */
+export async function sendPush (ownUrl: string, name: string, body: string, now: number): Promise<PushAnswer> {
+  const answer = await request(`${ownUrl}/marketplace/produceAPI/v2/${name}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...signKitV2(kitKey, body, randomBytes(16).toString('hex'), now) },
     body,
   })
-  return await answer.body.json() as { resultCode: string, resultMsg: string }
+  return await answer.body.json() as PushAnswer
 }
 
 interface ConfigInput { url: string, upstream: string, dataFolder: string, env?: Record<string, string> | undefined }
