@@ -11,8 +11,10 @@ import type { SigningKeys } from './forward/signing-keys.ts'
 import { answerFault } from './pages/answer-fault.ts'
 import { assets } from './pages/assets.ts'
 import { pushRoutes, type PushRoutesOptions } from './push/routes.ts'
-import { signInRoutes, type SignInRoutesOptions } from './sign-in/routes.ts'
+import { callbackRoutes, type CallbackRoutesOptions } from './sign-in/callback-routes.ts'
+import { confirmRoutes, type ConfirmRoutesOptions } from './sign-in/confirm-routes.ts'
 import { sessionRoutes, type SessionRoutesOptions } from './sign-in/session-routes.ts'
+import { startRoutes, type StartRoutesOptions } from './sign-in/start-routes.ts'
 import { turnAway } from './sign-in/turn-away.ts'
 import { createLogController, type LogOptions } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-log.ts'
@@ -21,7 +23,7 @@ import { createRequestLog } from './telemetry/request-log.ts'
 export interface AppServices {
   readonly logger: LogOptions
   readonly push: PushRoutesOptions
-  readonly signIn: SignInRoutesOptions
+  readonly signIn: StartRoutesOptions & CallbackRoutesOptions & ConfirmRoutesOptions
   readonly session: SessionRoutesOptions
   readonly forward: Omit<ForwardRoutesOptions, 'turnAway' | 'ownPrefix'>
   readonly signingKeys: SigningKeys
@@ -72,8 +74,12 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
     await pages.register(formbody, { bodyLimit: largestForm })
     // The style sheet and the icon.
     await pages.register(assets)
-    // The way in: sign-in page, the marketplace's callback, the confirm page.
-    await pages.register(signInRoutes, services.signIn)
+    // The way in: the login page with the marketplace's button …
+    await pages.register(startRoutes, services.signIn)
+    // … the marketplace's answer, judged by a table of checks …
+    await pages.register(callbackRoutes, services.signIn)
+    // … and the question for a login that this browser did not start.
+    await pages.register(confirmRoutes, services.signIn)
     // For somebody who is in: who am I, sign out.
     await pages.register(sessionRoutes, services.session)
     // The keys by which the application verifies who we say is there.

@@ -23,7 +23,7 @@ export function isLoop (rounds: Rounds): boolean {
 }
 
 /** The cookie's value after one more round. */
-export function countRound (rounds: Rounds): string {
+export function nextRound (rounds: Rounds): string {
   return `${Math.min(rounds.count + 1, 999)}.${rounds.since}`
 }
 

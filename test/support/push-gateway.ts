@@ -6,6 +6,7 @@ import type { AppId } from '../../src/directory/model.ts'
 import { pushRoutes, type PushRoutesOptions } from '../../src/push/routes.ts'
 import { bodySign } from '../../src/push/signature/body-sign.ts'
 import { signKitV2 } from '../../src/push/signature/kit-v2.ts'
+import { createLogController } from '../../src/telemetry/log.ts'
 import { readFixture } from './fixture.ts'
 import { ManualClock } from './manual-clock.ts'
 import { MemoryDirectory } from './memory-directory.ts'
@@ -39,7 +40,7 @@ export async function buildPushGateway (t: Test, options: Partial<PushRoutesOpti
   const directory = new MemoryDirectory()
   const log: Record<string, unknown>[] = []
   const write = (line: string): void => { log.push(JSON.parse(line) as Record<string, unknown>) }
-  const app = Fastify({ logger: { level: 'info', stream: { write } }, disableRequestLogging: true })
+  const app = Fastify({ logger: { level: 'info', stream: { write } }, logController: createLogController() })
   await app.register(pushRoutes, {
     prefix: '/_gate/marketplace',
     directory,
