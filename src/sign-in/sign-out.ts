@@ -2,7 +2,7 @@ import { currentTenant } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import { cookieNames, cookieValues } from '../session/cookies.ts'
 import type { LoginFlowStore } from '../session/login-flow.ts'
-import { sessionRefOf } from '../session/session.ts'
+import { sessionRefOf, type Session } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { endSessions } from '../session/start-session.ts'
 import { flowRefOf } from './flow-cookies.ts'
@@ -27,16 +27,23 @@ export function signedOutUrl ({ publicUrl, ownPrefix }: SignInSettings): string 
  * @returns the tenant's logout address, which finds its session by the browser's own cookie (`login.md` §5.1), or our signed-out page
  */
 export async function signOut (deps: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
-  const location = await logoutLocation(deps, cookieHeader)
+  const session = await findHeldSession(deps, cookieHeader)
   await endSessions(deps, cookieHeader)
   for (const secret of cookieValues(cookieHeader, cookieNames.confirmation)) await deps.flows.consumeConfirmation(flowRefOf(secret))
-  return location
+  return await locationAfter(deps, session)
 }
 
 /** Where a sign-out leads in the end. */
-export async function logoutLocation ({ sessions, directory, settings }: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
+export async function logoutLocation (deps: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
+  return await locationAfter(deps, await findHeldSession(deps, cookieHeader))
+}
+
+async function findHeldSession ({ sessions }: SignOutDeps, cookieHeader: string | undefined): Promise<Session | undefined> {
   const [id] = cookieValues(cookieHeader, cookieNames.session)
-  const session = id === undefined ? undefined : await sessions.find(sessionRefOf(id))
+  return id === undefined ? undefined : await sessions.find(sessionRefOf(id))
+}
+
+async function locationAfter ({ directory, settings }: SignOutDeps, session: Session | undefined): Promise<string> {
   if (session === undefined) return signedOutUrl(settings)
   const tenant = currentTenant(await directory.viewTenant('production', session.tenantId, session.appId))
   if (tenant === undefined) return signedOutUrl(settings)

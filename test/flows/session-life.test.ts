@@ -1,5 +1,6 @@
 import t from 'tap'
 import { cookieNames } from '../../src/session/cookies.ts'
+import { faults } from '../../src/base/coded-errors.ts'
 import { appId, openTestGateway, type TestGateway } from '../support/build-gateway.ts'
 import type { Browser } from '../support/browser.ts'
 import type { FakeAuthorizationServer, Misbehaviour } from '../support/fake-authorization-server.ts'
@@ -126,6 +127,18 @@ t.test('sign-out', async (t) => {
     await browser.submit('/_gate/sign-out')
     t.same(ownCookies(browser), [])
     t.match(await kept.open('/_gate/confirm'), { status: 403, body: /confirmation-expired/ }, 'its tokens are gone too')
+  })
+
+  await t.test('the session ends also if the store cannot say where its tenant signs out (C-52)', async (t) => {
+    const browser = await signIn(gateway, server)
+    const thief = copyOf(gateway, browser)
+    const { directory } = gateway.storage
+    const { viewTenant } = directory
+    directory.viewTenant = () => Promise.reject(new faults.StorageCorrupt())
+    const answer = await browser.submit('/_gate/sign-out')
+    directory.viewTenant = viewTenant
+    t.match(answer, { status: 503, body: /GW_STORAGE_CORRUPT/ })
+    t.notOk(await isIn(thief))
   })
 
   await t.test('a slow request of the session under way keeps it from ending no more than a renewal does (T-13)', async (t) => {
