@@ -133,7 +133,7 @@ t.test('sign-out', async (t) => {
     const browser = await signIn(gateway, server)
     const thief = copyOf(gateway, browser)
     const { directory } = gateway.storage
-    const { viewTenant } = directory
+    const viewTenant = directory.viewTenant.bind(directory)
     directory.viewTenant = () => Promise.reject(new faults.StorageCorrupt())
     const answer = await browser.submit('/_gate/sign-out')
     directory.viewTenant = viewTenant
