@@ -1,123 +1,147 @@
-import {
-  isOpenAccount, type Account, type AppId, type ClientBinding, type InstanceId, type PushedRow, type PushVersion, type Realm, type Tenant,
-  type TenantId, type UserName,
-} from './model.ts'
-import type { AccountsPush, ApplicationPush, PushedAccount, PushMessage, TenantPush } from './push-message.ts'
-
-/** A row to write. Tenant and realm are the push's own: no push can name another tenant's row (C-57). */
-export type RowWrite =
-  | { readonly kind: 'tenant', readonly row: Tenant }
-  | { readonly kind: 'binding', readonly appId: AppId, readonly row: ClientBinding }
-  | { readonly kind: 'account', readonly appId: AppId, readonly row: Account }
-
-/** The rows as they are now, inside the transaction that will write the new ones. */
-export interface RowReader {
-  tenant (realm: Realm, tenantId: TenantId, instanceId: InstanceId): Tenant | undefined
-  binding (realm: Realm, tenantId: TenantId, appId: AppId, instanceId: InstanceId): ClientBinding | undefined
-  account (realm: Realm, tenantId: TenantId, appId: AppId, userName: UserName, instanceId: InstanceId): Account | undefined
-}
-
-export type PushEffect =
-  | { readonly kind: 'changed', readonly writes: readonly RowWrite[] }
-  /** A change to something unknown left out what a new row needs. */
-  | { readonly kind: 'incomplete', readonly member: string }
+import { applyInstance } from './apply-instance.ts'
+import type { ErasureScope } from './erasure.ts'
+import { isLate, mergeRow, type Members } from './merge-row.ts'
+import type { Account, AccountDetails, ClientBinding, Department, PushVersion, Realm, Tenant } from './model.ts'
+import type { AccountsPush, ApplicationPush, DepartmentsPush, PushedAccount, PushedDepartment, PushMessage, TenantPush } from './push-message.ts'
+import type { PushEffect, RowReader, RowWrite } from './rows.ts'
 
 /**
  * What a push changes. Pure: reads through `rows`, returns what to write.
  *
- * Order is not promised and repeats are normal (`sync.md` §1.1): an older message changes nothing but the memory of a loss, a
+ * Order is not promised and repeats are normal (`sync.md` §1.1): an older message brings only what no newer one has spoken of, a
  * modification of an unknown thing adds it, a deletion of an unknown thing leaves a tombstone.
- *
- * Only a modification builds on the row that is there. Every other message says alone what the row becomes, or the same messages
- * in another order would leave another row (T-45).
  */
 export function applyPush (push: PushMessage, rows: RowReader): PushEffect {
   switch (push.kind) {
     case 'tenant': return applyTenant(push, rows.tenant(push.realm, push.tenantId, push.instanceId))
     case 'application': return applyApplication(push, rows.binding(push.realm, push.tenantId, push.appId, push.instanceId))
     case 'accounts': return applyAccounts(push, rows)
+    case 'departments': return applyDepartments(push, rows)
+    case 'instance': return applyInstance(push, rows)
   }
 }
+
+const changed = (...writes: RowWrite[]): PushEffect => ({ kind: 'changed', writes, events: [] })
+
+const isWhole = (change: string): boolean => change !== 'modify' && change !== 'revoke'
+
+/** Names the members that a message speaks of: a modification leaves out what it leaves open. */
+const spoken = (members: Members): Members => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+
+const blankTenant = { name: '', tenantCode: '', orderId: '', authorizationServer: '', isDeleted: false }
 
 function applyTenant (push: TenantPush, current: Tenant | undefined): PushEffect {
   const isDeleted = push.change === 'delete'
-  const former = push.change === 'modify' ? current : undefined
-  const { name, tenantCode, orderId, authorizationServer } = isDeleted ? {} : { ...former, ...push }
-  const mustBeWhole = !isDeleted && !isLate(push, current)
-  if (mustBeWhole && !name) return { kind: 'incomplete', member: 'name' }
-  if (mustBeWhole && !authorizationServer) return { kind: 'incomplete', member: 'domainName' }
-  const row: Tenant = {
-    instanceId: push.instanceId,
-    name: name ?? '',
-    authorizationServer: authorizationServer ?? '',
-    tenantCode: tenantCode ?? '',
-    orderId: orderId ?? '',
-    isDeleted,
-    version: push.version,
-    lastLoss: '',
-  }
-  return { kind: 'changed', writes: [{ kind: 'tenant', row: settle(current, row, isDeleted) }] }
+  const { name, tenantCode, orderId, authorizationServer, version } = push
+  const members = spoken(isDeleted ? { isDeleted } : { isDeleted, name, tenantCode, orderId, authorizationServer })
+  const merged = mergeRow({ current, members, blank: blankTenant, isWhole: isWhole(push.change), version, isLoss: isDeleted })
+  const row = { instanceId: push.instanceId, ...unfold(merged) } as unknown as Tenant
+  const mustBeWhole = !isDeleted && !isLate(version, current)
+  if (mustBeWhole && row.name === '') return { kind: 'incomplete', member: 'name' }
+  if (mustBeWhole && row.authorizationServer === '') return { kind: 'incomplete', member: 'domainName' }
+  const { realm, tenantId, instanceId } = push
+  return changed({ kind: 'tenant', row }, ...erasureOf(row.isDeleted, realm, { kind: 'tenant', tenantId, instanceId }, row.version))
 }
+
+const blankBinding = { clientId: '', clientSecret: undefined, isDeleted: false }
 
 function applyApplication (push: ApplicationPush, current: ClientBinding | undefined): PushEffect {
   const isDeleted = push.change === 'delete'
-  const former = push.change === 'modify' ? current : undefined
-  const { clientId, clientSecret } = isDeleted ? {} : { ...former, ...push }
-  const mustBeWhole = !isDeleted && !isLate(push, current)
-  if (mustBeWhole && !clientId) return { kind: 'incomplete', member: 'clientId' }
-  if (mustBeWhole && clientSecret === undefined) return { kind: 'incomplete', member: 'clientSecret' }
-  const row: ClientBinding = {
-    instanceId: push.instanceId, clientId: clientId ?? '', clientSecret, isDeleted, version: push.version, lastLoss: '',
-  }
-  return { kind: 'changed', writes: [{ kind: 'binding', appId: push.appId, row: settle(current, row, isDeleted) }] }
+  const { clientId, clientSecret, version } = push
+  const members = spoken(isDeleted ? { isDeleted } : { isDeleted, clientId, clientSecret })
+  const merged = mergeRow({ current, members, blank: blankBinding, isWhole: isWhole(push.change), version, isLoss: isDeleted })
+  const row = { instanceId: push.instanceId, ...unfold(merged) } as unknown as ClientBinding
+  const mustBeWhole = !isDeleted && !isLate(version, current)
+  if (mustBeWhole && row.clientId === '') return { kind: 'incomplete', member: 'clientId' }
+  if (mustBeWhole && row.clientSecret === undefined) return { kind: 'incomplete', member: 'clientSecret' }
+  return changed({ kind: 'binding', appId: push.appId, row })
 }
 
 function applyAccounts (push: AccountsPush, rows: RowReader): PushEffect {
   // The last entry of a name wins, as if the entries had come one by one.
   const pushed = new Map(push.accounts.map((account) => [account.userName, account]))
+  const { realm, tenantId, appId, instanceId, version } = push
   const writes: RowWrite[] = []
   for (const account of pushed.values()) {
-    const current = rows.account(push.realm, push.tenantId, push.appId, account.userName, push.instanceId)
+    const current = rows.account(realm, tenantId, appId, account.userName, instanceId)
     const row = nextAccount(push, account, current)
-    if (row === 'incomplete') return { kind: 'incomplete', member: 'userList.name' }
-    writes.push({ kind: 'account', appId: push.appId, row: settle(current, row, !isOpenAccount(row)) })
+    const mayLackName = push.change === 'delete' || push.change === 'revoke' || isLate(version, current)
+    if (!mayLackName && row.name === '') return { kind: 'incomplete', member: 'userList.name' }
+    const scope = { kind: 'account', tenantId, appId, userName: account.userName, instanceId } as const
+    writes.push({ kind: 'account', appId, row }, ...erasureOf(row.isDeleted, realm, scope, row.version))
   }
-  return { kind: 'changed', writes }
+  return changed(...writes)
 }
 
-function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Account | undefined): Account | 'incomplete' {
+const detailNames: readonly (keyof AccountDetails)[] = [
+  'position', 'employeeCode', 'employeeType', 'mobile', 'email', 'workPlace', 'entryDate',
+]
+
+const blankAccount = {
+  name: '',
+  departmentCode: '',
+  role: 'user',
+  isEnabled: true,
+  isAuthorised: false,
+  isDeleted: false,
+  ...Object.fromEntries(detailNames.map((name) => [`details.${name}`, undefined])),
+}
+
+function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Account | undefined): Account {
   const isDeleted = push.change === 'delete'
-  const isLeaving = isDeleted || push.change === 'revoke'
-  const former = push.change === 'modify' ? current : undefined
+  const isAuthorised = !isDeleted && push.change !== 'revoke'
+  const { userName, name, departmentCode, role, isEnabled, details } = pushed
+  const named = Object.fromEntries(Object.entries(details).map(([detail, value]) => [`details.${detail}`, value]))
   // A tombstone holds no personal data: the person has left the enterprise (sync.md §1.4, "0 against 3").
-  const { name, departmentCode, role, isEnabled } = isDeleted ? {} : { ...former, ...pushed }
-  if (!isLeaving && !name && !isLate(push, current)) return 'incomplete'
-  return {
-    instanceId: push.instanceId,
-    userName: pushed.userName,
-    name: name ?? '',
-    departmentCode: departmentCode ?? '',
-    role: role ?? 'user',
-    isEnabled: isEnabled ?? true,
-    isAuthorised: !isLeaving,
-    details: isDeleted ? {} : { ...former?.details, ...pushed.details },
-    isDeleted,
-    version: push.version,
-    lastLoss: '',
+  const standing = { isDeleted, isAuthorised }
+  const members = spoken(isDeleted ? standing : { ...standing, name, departmentCode, role, isEnabled, ...named })
+  const isLoss = !isAuthorised || isEnabled === false
+  const merged = mergeRow({ current, members, blank: blankAccount, isWhole: isWhole(push.change), version: push.version, isLoss })
+  return { instanceId: push.instanceId, userName, details: {}, ...unfold(merged) } as unknown as Account
+}
+
+const blankDepartment = { name: '', parentCode: '', isDeleted: false }
+
+function applyDepartments (push: DepartmentsPush, rows: RowReader): PushEffect {
+  const { realm, tenantId, instanceId, version } = push
+  const pushed = new Map(push.departments.map((department) => [department.code, department]))
+  const writes: RowWrite[] = []
+  for (const department of pushed.values()) {
+    const current = rows.department(realm, tenantId, instanceId, department.code)
+    const row = nextDepartment(push, department, current)
+    const mayLackName = push.change === 'delete' || isLate(version, current)
+    if (!mayLackName && row.name === '') return { kind: 'incomplete', member: 'orgName' }
+    writes.push({ kind: 'department', row })
   }
+  const list = rows.departmentList(realm, tenantId, instanceId)
+  // An empty list would make every department inactive at once: more likely a mistake than a wish (sync.md §6, row 11).
+  if (push.change === 'replace' && pushed.size > 0 && (list === undefined || list.version <= version)) {
+    writes.push({ kind: 'department-list', row: { instanceId, version } })
+  }
+  return changed(...writes)
 }
 
-/** The newer of the two rows, with the newest loss of both: the same whichever came first. */
-function settle<Row extends PushedRow> (current: Row | undefined, next: Row, isLoss: boolean): Row {
-  const lastLoss = newer(current?.lastLoss ?? '', isLoss ? next.version : '')
-  return { ...(current !== undefined && isLate(next, current) ? current : next), lastLoss }
+function nextDepartment (push: DepartmentsPush, { code, name, parentCode }: PushedDepartment, current: Department | undefined): Department {
+  const isDeleted = push.change === 'delete'
+  const members = spoken(isDeleted ? { isDeleted } : { isDeleted, name, parentCode })
+  const merged = mergeRow({
+    current, members, blank: blankDepartment, isWhole: isWhole(push.change), version: push.version, isLoss: false,
+  })
+  return { instanceId: push.instanceId, code, ...unfold(merged) } as unknown as Department
 }
 
-/** Overtaken by a newer message: it may lack whatever it likes, since it changes nothing any more. */
-function isLate (next: { version: PushVersion }, current: PushedRow | undefined): boolean {
-  return current !== undefined && next.version < current.version
+/** Retention starts with the message; test data stays for the next test (sync.md §6, row 22). */
+function erasureOf (isGone: boolean, realm: Realm, scope: ErasureScope, version: PushVersion): RowWrite[] {
+  return isGone && realm === 'production' ? [{ kind: 'erasure', planned: { scope, version } }] : []
 }
 
-function newer (a: PushVersion | '', b: PushVersion | ''): PushVersion | '' {
-  return a > b ? a : b
+/** The members as a row has them: `details.email` inside `details`, members without a value left out. */
+function unfold ({ members, ...rest }: ReturnType<typeof mergeRow>): Record<string, unknown> {
+  const row: Record<string, unknown> = { ...rest }
+  for (const [name, value] of Object.entries(members)) {
+    const [outer = '', inner] = name.split('.')
+    if (inner === undefined) row[outer] = value
+    else if (value !== undefined) row[outer] = { ...row[outer] as object | undefined, [inner]: value }
+  }
+  return row
 }

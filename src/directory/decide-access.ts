@@ -1,31 +1,75 @@
-import { isOpenAccount, type AccessView, type Account, type Principal, type PushVersion, type Tenant } from './model.ts'
+import { contractStanding, doorOf, isOpening, type ClosedBecause, type ContractRules, type Door } from './contract.ts'
+import {
+  isOpenAccount, type AccessLevel, type AccessView, type Account, type InstanceId, type Principal, type PushVersion, type Tenant,
+} from './model.ts'
 import type { AccessRefusal } from './refusal.ts'
 
 export type AccessDecision =
-  | { readonly kind: 'allow', readonly principal: Principal, readonly lastLoss: PushVersion | '' }
+  | {
+    readonly kind: 'allow'
+    readonly principal: Principal
+    readonly lastLoss: PushVersion | ''
+    /** Epoch ms up to which the same rows give the same answer; absent if only a push can change it. */
+    readonly until?: number
+  }
   | { readonly kind: 'refuse', readonly reason: AccessRefusal }
 
+export interface AccessRules {
+  /** Epoch ms. */
+  readonly now: number
+  readonly contract: ContractRules
+  /**
+   * The `lastLoss` of the decision that let this session in; a newer one means that access was taken away since, even if it has been
+   * given back.
+   */
+  readonly knownLoss?: PushVersion | ''
+}
+
 /**
- * Who may enter, and if not, why. Pure: the same rows give the same answer.
+ * Who may enter, and if not, why. Pure: the same rows at the same time give the same answer.
  *
- * With several purchases (多实例绑定) any one that is open lets the account in; the newest tells name and role.
- *
- * @param knownLoss the `lastLoss` of the decision that let this session in; a newer one means that access was taken away since,
- *   even if it has been given back
+ * With several purchases (多实例绑定) any one that is open lets the account in, one that gives full access before one to read in; the
+ * newest tells name and role. A purchase that no newInstance has told of is taken as active: the tenant's own push was signed too.
  */
-export function decideAccess (view: AccessView, knownLoss?: PushVersion | ''): AccessDecision {
+export function decideAccess (view: AccessView, { now, contract, knownLoss }: AccessRules): AccessDecision {
   const tenants = view.tenants.filter(isLive)
   if (view.tenants.length === 0) return refuse('tenant-unknown')
   if (tenants.length === 0) return refuse('tenant-closed')
   if (!view.bindings.some(isLive)) return refuse('binding-missing')
 
-  const lastLoss = newestLoss(view)
-  const isBought = (account: Account): boolean => tenants.some((tenant) => isSamePurchase(tenant, account))
-  const open = newestFirst(view.accounts.filter((account) => isOpenAccount(account) && isBought(account)))
-  const [account] = open
-  if (account === undefined) return refuse(whyClosed(view.accounts, knownLoss))
+  const granted = newestFirst(view.accounts.filter((account) => {
+    return isOpenAccount(account) && tenants.some((tenant) => isSamePurchase(tenant, account))
+  }))
+  if (granted.length === 0) return refuse(whyClosed(view.accounts, knownLoss))
+  const doors = granted.map((account) => ({ account, ...doorAt(view, account.instanceId, now, contract) }))
+  const entry = findOpen(doors, 'full') ?? findOpen(doors, 'read-only')
+  if (entry === undefined) return refuse(mostHopeful(doors.map(({ door }) => door)))
+  const lastLoss = newestLoss(view, contract)
   if (knownLoss !== undefined && lastLoss > knownLoss) return refuse('authorisation-withdrawn')
-  return { kind: 'allow', principal: principalOf(view, account, tenants), lastLoss }
+  const until = Math.min(...doors.map((door) => door.until))
+  const principal = principalOf(view, entry.account, tenants, entry.access)
+  return { kind: 'allow', principal, lastLoss, ...(until === Infinity ? {} : { until }) }
+}
+
+interface AccountDoor { readonly account: Account, readonly door: Door, readonly until: number }
+
+function doorAt (view: AccessView, instanceId: InstanceId, now: number, rules: ContractRules): Omit<AccountDoor, 'account'> {
+  const instance = view.instances.find((candidate) => candidate.instanceId === instanceId)
+  if (instance === undefined) return { door: { kind: 'open', access: 'full' }, until: Infinity }
+  const { state, until = Infinity } = contractStanding(instance, now, rules.graceDays)
+  return { door: doorOf(state, rules), until }
+}
+
+function findOpen (doors: readonly AccountDoor[], access: AccessLevel): { account: Account, access: AccessLevel } | undefined {
+  const found = doors.find(({ door }) => door.kind === 'open' && door.access === access)
+  return found && { account: found.account, access }
+}
+
+/** Of several closed purchases the person hears of the one that is nearest to opening again. */
+const hope: readonly ClosedBecause[] = ['instance-not-ready', 'instance-expired', 'instance-frozen', 'instance-released']
+
+function mostHopeful (doors: readonly Door[]): AccessRefusal {
+  return hope.find((because) => doors.some((door) => door.kind === 'closed' && door.because === because)) ?? 'instance-released'
 }
 
 /** The tenant row that speaks for the enterprise now: its name and its authorization server. */
@@ -48,9 +92,12 @@ function newestFirst<Row extends { version: string }> (rows: readonly Row[]): Ro
   return [...rows].sort((a, b) => (a.version < b.version ? 1 : a.version > b.version ? -1 : 0))
 }
 
-function newestLoss (view: AccessView): PushVersion | '' {
-  return [...view.tenants, ...view.bindings, ...view.accounts]
-    .reduce<PushVersion | ''>((newest, row) => (row.lastLoss > newest ? row.lastLoss : newest), '')
+/** A freeze or a release is a loss only where the seller's rules close the door for it. */
+function newestLoss (view: AccessView, rules: ContractRules): PushVersion | '' {
+  const ofRows = [...view.tenants, ...view.bindings, ...view.accounts].map(({ lastLoss }) => lastLoss)
+  const ofFreezes = isOpening(rules.frozen) ? [] : view.instances.map(({ lastLoss }) => lastLoss)
+  const ofReleases = isOpening(rules.released) ? [] : view.instances.map(({ released }) => released)
+  return [...ofRows, ...ofFreezes, ...ofReleases].reduce<PushVersion | ''>((newest, loss) => (loss > newest ? loss : newest), '')
 }
 
 /** Names the cause that the person can act on: somebody switched the account off, took the grant away, or never gave it. */
@@ -60,7 +107,7 @@ function whyClosed (accounts: readonly Account[], knownLoss: PushVersion | '' | 
   return hadAccess ? 'authorisation-withdrawn' : 'account-not-authorised'
 }
 
-function principalOf (view: AccessView, account: Account, tenants: readonly Tenant[]): Principal {
+function principalOf (view: AccessView, account: Account, tenants: readonly Tenant[], access: AccessLevel): Principal {
   const tenant = currentTenant({ tenants })
   return {
     tenantId: view.tenantId,
@@ -71,5 +118,6 @@ function principalOf (view: AccessView, account: Account, tenants: readonly Tena
     name: account.name,
     role: account.role,
     departmentCode: account.departmentCode,
+    access,
   }
 }

@@ -1,5 +1,6 @@
 import type { Brand } from '../base/brand.ts'
 import type { Secret } from '../base/secret.ts'
+import type { Instance } from './instance.ts'
 
 /** The enterprise's id at the marketplace (`tenantId`). */
 export type TenantId = Brand<'TenantId'>
@@ -28,6 +29,11 @@ export interface PushedRow {
    * after access was given back. A maximum, so the order of arrival doesn't matter.
    */
   readonly lastLoss: PushVersion | ''
+  /**
+   * The members that an older message than `version` wrote, with that message's version (`''`: nobody wrote it yet). A late message
+   * still brings what no newer one has said; without this the row would depend on the order of arrival (T-45).
+   */
+  readonly since?: Readonly<Record<string, PushVersion | ''>>
 }
 
 /** An enterprise as bound to one instance. Key: tenant, instance. */
@@ -72,6 +78,28 @@ export interface Account extends PushedRow {
   readonly details: AccountDetails
 }
 
+/** A department of a tenant, flat: parents are named by code. Key: tenant, instance, code. */
+export interface Department extends PushedRow {
+  readonly instanceId: InstanceId
+  /** `orgCode`; an account's `departmentCode` may name one that nobody has pushed yet. */
+  readonly code: string
+  readonly name: string
+  /** Empty for the top department. */
+  readonly parentCode: string
+}
+
+/**
+ * The newest full list of departments (allOrgSync). A department that neither it nor a newer message has named is inactive, but kept
+ * (sync.md §1.6). Key: tenant, instance.
+ */
+export interface DepartmentList {
+  readonly instanceId: InstanceId
+  readonly version: PushVersion
+}
+
+/** How much an open door lets one do; the application is told, it alone knows what writing is. */
+export type AccessLevel = 'full' | 'read-only'
+
 /** Who a request acts as, once the directory has said yes. */
 export interface Principal {
   readonly tenantId: TenantId
@@ -82,6 +110,7 @@ export interface Principal {
   readonly name: string
   readonly role: Role
   readonly departmentCode: string
+  readonly access: AccessLevel
 }
 
 /** Everything the directory holds about one account's way in; each list has one row per instance, tombstones included. */
@@ -91,6 +120,8 @@ export interface AccessView {
   readonly tenants: readonly Tenant[]
   readonly bindings: readonly ClientBinding[]
   readonly accounts: readonly Account[]
+  /** The purchases that the tenants are bound to, as far as a newInstance has told of them. */
+  readonly instances: readonly Instance[]
 }
 
 /** Whether an account's own row lets it in; its tenant and the client have their say too (`decideAccess`). */

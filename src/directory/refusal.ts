@@ -5,6 +5,8 @@
 export const refusalReasons = [
   // the directory says no
   'tenant-unknown', 'tenant-closed', 'binding-missing', 'account-not-authorised', 'account-disabled', 'authorisation-withdrawn',
+  // the contract says no
+  'instance-not-ready', 'instance-expired', 'instance-frozen', 'instance-released',
   // the login says no
   'callback-malformed', 'authorization-denied', 'flow-unknown', 'flow-expired', 'tenant-mismatch', 'code-refused', 'code-reused',
   'account-unnamed', 'marketplace-unavailable', 'login-loop', 'confirmation-expired',
@@ -16,17 +18,19 @@ export type RefusalReason = (typeof refusalReasons)[number]
 
 /** The part that `decideAccess` may answer. */
 export type AccessRefusal = Extract<RefusalReason,
-  'tenant-unknown' | 'tenant-closed' | 'binding-missing' | 'account-not-authorised' | 'account-disabled' | 'authorisation-withdrawn'>
+  'tenant-unknown' | 'tenant-closed' | 'binding-missing' | 'account-not-authorised' | 'account-disabled' | 'authorisation-withdrawn' |
+  'instance-not-ready' | 'instance-expired' | 'instance-frozen' | 'instance-released'>
 
 /** The HTTP status that goes with a reason, the same for pages and problem bodies. */
 export function statusOf (reason: RefusalReason): 400 | 401 | 403 | 503 {
   switch (reason) {
     case 'callback-malformed': return 400
     case 'session-missing': return 401
-    case 'marketplace-unavailable': return 503
+    case 'marketplace-unavailable': case 'instance-not-ready': return 503
     case 'tenant-unknown': case 'tenant-closed': case 'binding-missing': case 'account-not-authorised': case 'account-disabled':
     case 'authorisation-withdrawn': case 'authorization-denied': case 'flow-unknown': case 'flow-expired': case 'tenant-mismatch':
-    case 'code-refused': case 'code-reused': case 'account-unnamed': case 'login-loop': case 'confirmation-expired':
+    case 'code-refused': case 'code-reused': case 'account-unnamed': case 'login-loop': case 'instance-expired':
+    case 'instance-frozen': case 'instance-released': case 'confirmation-expired':
     case 'cross-site-request': return 403
   }
 }
