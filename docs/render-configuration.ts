@@ -7,6 +7,9 @@ const areaTitles: Record<string, string> = {
   marketplace: 'The marketplace',
   signIn: 'Sign-in',
   session: 'Sessions',
+  provisioning: 'The provisioning hook',
+  orderQuery: 'The order query',
+  retention: 'Retention and erasure',
   log: 'Log',
 }
 

@@ -48,6 +48,12 @@ export const textForm = form((input) => {
   return text
 })
 
+/** The same, or empty for none. */
+export const optionalTextForm = form((input) => {
+  if (input === '') return undefined
+  return textForm.safeParse(input).data ?? new Complaint('must be text of 1 to 256 characters without line breaks')
+})
+
 export interface ListenAddress { readonly host: string, readonly port: number }
 
 export const listenForm = form((input): ListenAddress | Complaint => {
@@ -104,6 +110,17 @@ export const originForm = form((input) => {
   return parseOrigin(input)?.origin ?? new Complaint('must be an http or https origin without path or query, such as http://127.0.0.1:3000')
 })
 
+/** An address of our own calls, query and all; empty means none. On one's own machine http will do. */
+export function calledUrlForm (allowHttp: boolean) {
+  return form((input) => {
+    if (input === '') return undefined
+    const url = typeof input === 'string' && !/\s/.test(input) && URL.canParse(input) ? new URL(input) : undefined
+    const isPlain = url !== undefined && url.username === '' && url.password === '' && url.hash === ''
+    if (isPlain && (url.protocol === 'https:' || (url.protocol === 'http:' && (allowHttp || isLoopback(url.hostname))))) return url.href
+    return new Complaint('must be an https address without user information or "#"; http is for a loopback address')
+  })
+}
+
 /** Kept as text: the parameters belong behind the `#`, where a URL builder would not put them (`login.md` §1.1). */
 export function unifiedLoginUrlForm (allowHttp: boolean) {
   return form((input) => {
@@ -111,6 +128,16 @@ export function unifiedLoginUrlForm (allowHttp: boolean) {
     const protocol = isPlain ? new URL(input).protocol : undefined
     if (isPlain && (protocol === 'https:' || (allowHttp && protocol === 'http:'))) return input
     return new Complaint('must be an https address without "?": the parameters are added behind it')
+  })
+}
+
+/** Where a link on our own pages leads. Https, so that nobody on the way can lead the person somewhere else. */
+export function linkForm (allowHttp: boolean) {
+  return form((input) => {
+    const url = typeof input === 'string' && input.length <= 1024 && URL.canParse(input) ? new URL(input) : undefined
+    const isBare = url !== undefined && url.username === '' && url.password === ''
+    if (isBare && (url.protocol === 'https:' || (allowHttp && url.protocol === 'http:'))) return url.href
+    return new Complaint('must be an https address such as https://shop.example.com/orders')
   })
 }
 

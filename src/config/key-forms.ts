@@ -35,6 +35,27 @@ export const accessKeysForm = form((input) => {
   return keys.map((key) => new Secret(key))
 })
 
+/** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. The first signs first; all sign, so the receiver may change at leisure. */
+export const webhookSecretsForm = form((input) => {
+  const secrets = listOf(input)
+  if (secrets === undefined) return new Complaint('must be a comma list of webhook secrets')
+  for (const secret of secrets) {
+    const bytes = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+    if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret) || bytes.length < 24 || bytes.length > 64) {
+      return new Complaint('must hold secrets such as whsec_… with 24 to 64 bytes in base64: `echo whsec_$(openssl rand -base64 32)` makes one')
+    }
+    if (isPredictable(bytes)) return new Complaint('holds a secret that is not random: `echo whsec_$(openssl rand -base64 32)` makes one')
+  }
+  return secrets.map((secret) => new Secret(secret))
+})
+
+/** One secret of another system; empty means none. */
+export const secretForm = form((input) => {
+  if (input === '') return undefined
+  if (typeof input !== 'string' || /\s/.test(input) || input.length > 256) return new Complaint('must be text without blanks')
+  return sampleWords.test(input) ? new Complaint('holds a sample word in place of the secret') : new Secret(input)
+})
+
 const pemBlock = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g
 
 /** PEM texts one behind the other, or a YAML list of them; `\n` may stand for a line break, as in many `.env` files. */

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { AppId } from '../directory/model.ts'
 import {
-  booleanForm, choiceForm, domainSuffixesForm, integerForm, listenForm, originForm, prefixForm, publicUrlForm, storageForm, textForm,
-  unifiedLoginUrlForm,
+  booleanForm, calledUrlForm, choiceForm, domainSuffixesForm, integerForm, listenForm, optionalTextForm, originForm, prefixForm,
+  publicUrlForm, storageForm, textForm, unifiedLoginUrlForm,
 } from './forms.ts'
-import { accessKeysForm, privateKeysForm, sealingKeysForm } from './key-forms.ts'
+import { accessKeysForm, privateKeysForm, sealingKeysForm, secretForm, webhookSecretsForm } from './key-forms.ts'
 
 /** What stands beside each key: the variable that sets it and its meaning in one or two sentences. */
 export interface SettingNote {
@@ -67,13 +67,33 @@ export function createConfigSchema ({ allowHttp }: { allowHttp: boolean }) {
     }),
     marketplace: z.strictObject({
       kitKeys: withDefault(accessKeysForm, 'MARKETPLACE_KIT_KEYS', '', 'Access keys of the Kit interfaces, a comma list; all are valid at once. Without one every push is refused.'),
-      productionKeys: withDefault(accessKeysForm, 'MARKETPLACE_PRODUCTION_KEYS', '', 'Reserved: access keys of the base interfaces (newInstance and others), which this version does not serve.'),
+      productionKeys: withDefault(accessKeysForm, 'MARKETPLACE_PRODUCTION_KEYS', '', 'Access keys of the base interfaces (newInstance and others), a comma list; all are valid at once. The seller centre binds a key to one interface type, so these are others than the Kit keys. Without one every call of a base interface is refused.'),
       privateKeys: withDefault(privateKeysForm, 'MARKETPLACE_PRIVATE_KEYS', '', 'RSA private keys (PEM, at least 3072 bits) whose public half is registered in the seller centre; they open the `clientSecret` of applicationSync. Several texts stand one behind the other. Without one no applicationSync that brings a secret is accepted.'),
       unifiedLoginUrl: withDefault(unifiedLoginUrlForm(allowHttp), 'MARKETPLACE_UNIFIED_LOGIN_URL', 'https://macroverse.huaweicloud.com/unified-login/#/portal-login', 'The marketplace\'s unified login page; `?ind=UNOP&appId=…` is added behind the `#`.'),
       tenantDomains: withDefault(domainSuffixesForm, 'MARKETPLACE_TENANT_DOMAINS', '', 'Domain suffixes, a comma list: a pushed `domainName` must be one of them or end in one. It must be a public https name in any case; empty: any such name.'),
     }),
     signIn,
     session,
+    provisioning: z.strictObject({
+      url: withDefault(calledUrlForm(allowHttp), 'PROVISIONING_URL', '', 'The seller\'s hook that is told of instance events (created, renewed, frozen, unfrozen, expired, upgraded, released) and says when an instance is ready. Empty: instances are made at once, with the public URL as their address.'),
+      secrets: withDefault(webhookSecretsForm, 'PROVISIONING_SECRETS', '', 'Secrets that sign the hook\'s calls (Standard Webhooks, `whsec_…`), a comma list; every one signs.'),
+    }).refine(({ url, secrets }) => url === undefined || secrets.length > 0, {
+      error: 'must hold a secret, since provisioning.url is set: unsigned calls would be anybody\'s', path: ['secrets'],
+    }),
+    orderQuery: z.strictObject({
+      accessKeyId: withDefault(optionalTextForm, 'ORDER_QUERY_ACCESS_KEY_ID', '', 'Access key id (AK) of the seller\'s account for the marketplace\'s order query. Empty: orders are not asked for.'),
+      secretAccessKey: withDefault(secretForm, 'ORDER_QUERY_SECRET_ACCESS_KEY', '', 'The secret access key (SK) that goes with it.'),
+      url: withDefault(calledUrlForm(allowHttp), 'ORDER_QUERY_URL', 'https://mkt.myhuaweicloud.com', 'The origin of the order query.'),
+    }).refine(({ accessKeyId, secretAccessKey }) => (accessKeyId === undefined) === (secretAccessKey === undefined), {
+      error: 'must be set together with orderQuery.accessKeyId', path: ['secretAccessKey'],
+    }),
+    retention: z.strictObject({
+      erasureDays: withDefault(integerForm(1, 365), 'RETENTION_ERASURE_DAYS', '30', 'How long personal data is kept after a release, the end of a binding or the removal of an account; then it is erased and a signed receipt is written.'),
+      pushLogDays: withDefault(integerForm(1, 365), 'RETENTION_PUSH_LOG_DAYS', '30', 'How long verified pushes stay in the push log. Not longer than `retention.erasureDays`: what must be erased must be gone from the log as well.'),
+      pushLogMegabytes: withDefault(integerForm(1, 100_000), 'RETENTION_PUSH_LOG_MEGABYTES', '256', 'How large the push log may become; beyond it the oldest pushes go.'),
+    }).refine((area) => area.pushLogDays <= area.erasureDays, {
+      error: 'must not be longer than retention.erasureDays', path: ['pushLogDays'],
+    }),
     log: z.strictObject({
       level: withDefault(choiceForm(levels), 'LOG_LEVEL', 'info', `The least level that is logged: ${levels.join(', ')}.`),
     }),

@@ -9,8 +9,8 @@ export function configWarnings ({ marketplace, session, listen, dangerouslyAllow
   if (marketplace.privateKeys.length === 0) {
     warnings.push('JOINTGATE_MARKETPLACE_PRIVATE_KEYS is empty: no client secret can be opened, so nobody can sign in.')
   }
-  if (marketplace.productionKeys.length > 0) {
-    warnings.push('JOINTGATE_MARKETPLACE_PRODUCTION_KEYS is reserved: this version does not serve the base interfaces.')
+  if (marketplace.productionKeys.length === 0) {
+    warnings.push('JOINTGATE_MARKETPLACE_PRODUCTION_KEYS is empty: every call of a base interface is refused, so nothing can be bought and the listing fails its tests.')
   }
   if (marketplace.tenantDomains.length === 0) {
     warnings.push('JOINTGATE_MARKETPLACE_TENANT_DOMAINS is empty: a signed push may name any public https host as an authorization server.')

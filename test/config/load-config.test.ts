@@ -48,6 +48,9 @@ t.test('four variables are enough, and the defaults are those of the contract', 
     marketplace: { kitKeys: [], productionKeys: [], privateKeys: [], unifiedLoginUrl: 'https://macroverse.huaweicloud.com/unified-login/#/portal-login', tenantDomains: [] },
     signIn: { direct: false, statelessCallback: 'confirm', redirectUri: 'as-registered', scope: 'get_user_info', clientAuthentication: 'body' },
     session: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43200, renewalGraceSeconds: 300 },
+    provisioning: { url: undefined, secrets: [] },
+    orderQuery: { accessKeyId: undefined, secretAccessKey: undefined, url: 'https://mkt.myhuaweicloud.com/' },
+    retention: { erasureDays: 30, pushLogDays: 30, pushLogMegabytes: 256 },
     log: { level: 'info' },
     dangerouslyAllowHttp: false,
   })
@@ -231,10 +234,36 @@ t.test('T-38: no complaint repeats a value, and a config that is printed shows n
 })
 
 t.test('warnings tell what is allowed but seldom meant', async (t) => {
-  const quiet = loadGood({ JOINTGATE_MARKETPLACE_KIT_KEYS: 'k-0001', JOINTGATE_MARKETPLACE_PRIVATE_KEYS: rsaPem(3072), JOINTGATE_MARKETPLACE_TENANT_DOMAINS: 'a.example' })
+  const quiet = loadGood({ JOINTGATE_MARKETPLACE_KIT_KEYS: 'k-0001', JOINTGATE_MARKETPLACE_PRODUCTION_KEYS: 'p-0001', JOINTGATE_MARKETPLACE_PRIVATE_KEYS: rsaPem(3072), JOINTGATE_MARKETPLACE_TENANT_DOMAINS: 'a.example' })
   t.same(configWarnings(quiet), [])
   const loud = configWarnings(loadGood({
-    JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'true', JOINTGATE_OPERATOR_LISTEN: '0.0.0.0:8081', JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '7200', JOINTGATE_MARKETPLACE_PRODUCTION_KEYS: 'p-0001',
+    JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'true', JOINTGATE_OPERATOR_LISTEN: '0.0.0.0:8081', JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '7200',
   }))
   for (const word of ['KIT_KEYS', 'PRIVATE_KEYS', 'TENANT_DOMAINS', 'PRODUCTION_KEYS', 'ALLOW_HTTP', 'AAL2', '0.0.0.0']) t.match(loud.join('\n'), word)
+})
+
+t.test('the hook, the order query and the retention times say what is wrong with them', async (t) => {
+  const secret = `whsec_${randomBytes(32).toString('base64')}`
+  const good = loadGood({
+    JOINTGATE_PROVISIONING_URL: 'http://127.0.0.1:9000/hook?a=b',
+    JOINTGATE_PROVISIONING_SECRETS: secret,
+    JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'AKID',
+    JOINTGATE_ORDER_QUERY_SECRET_ACCESS_KEY: 'a-secret-access-key',
+    JOINTGATE_RETENTION_ERASURE_DAYS: '7',
+    JOINTGATE_RETENTION_PUSH_LOG_DAYS: '7',
+  })
+  t.equal(good.provisioning.url, 'http://127.0.0.1:9000/hook?a=b')
+  t.equal(good.provisioning.secrets[0]?.reveal(), secret)
+  t.equal(good.orderQuery.secretAccessKey?.reveal(), 'a-secret-access-key')
+  const cases: [Record<string, string>, RegExp][] = [
+    [{ JOINTGATE_PROVISIONING_URL: 'http://hook.example.com/', JOINTGATE_PROVISIONING_SECRETS: secret }, /provisioning\.url .*https/],
+    [{ JOINTGATE_PROVISIONING_URL: 'https://user:pass@hook.example.com/', JOINTGATE_PROVISIONING_SECRETS: secret }, /provisioning\.url/],
+    [{ JOINTGATE_PROVISIONING_URL: 'https://hook.example.com/' }, /provisioning\.secrets .*must hold a secret/],
+    [{ JOINTGATE_PROVISIONING_SECRETS: 'whsec_c2hvcnQ=' }, /provisioning\.secrets .*24 to 64/],
+    [{ JOINTGATE_PROVISIONING_SECRETS: `whsec_${Buffer.alloc(32).toString('base64')}` }, /provisioning\.secrets .*not random/],
+    [{ JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'AKID' }, /orderQuery\.secretAccessKey .*together/],
+    [{ JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'AKID', JOINTGATE_ORDER_QUERY_SECRET_ACCESS_KEY: 'changeme' }, /orderQuery\.secretAccessKey .*sample/],
+    [{ JOINTGATE_RETENTION_ERASURE_DAYS: '7' }, /retention\.pushLogDays .*not be longer/],
+  ]
+  for (const [env, expected] of cases) t.match(complaints({ ...mandatory, ...env }).join('\n'), expected)
 })
