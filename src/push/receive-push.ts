@@ -66,7 +66,7 @@ export function createReceivePush (options: ReceivePushOptions): ReceivePush {
       secretPadding = opened?.padding
       return opened?.secret
     }
-    const read = kit.read(JSON.parse(text), { ...context, openSecret })
+    const read = await kit.read(JSON.parse(text), { ...context, openSecret })
     if (read.kind === 'illegal') return { outcome: 'member-illegal', member: read.member, keyIndex, variant }
     if (read.kind === 'secret-unreadable') return { outcome: 'secret-unreadable', keyIndex, variant }
     const about = { keyIndex, variant, realm: read.push.realm, tenantId: read.push.tenantId, ...(secretPadding && { secretPadding }) }

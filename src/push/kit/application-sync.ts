@@ -14,7 +14,7 @@ const addition = keys.extend({ clientId: filled(64), clientSecret: secret })
 /** 应用同步: the OAuth client of a tenant for an application (sync.md §1.3). */
 export const applicationSync: KitInterface = {
   name: 'applicationSync',
-  read (body, context) {
+  async read (body, context) {
     const read = keys.safeParse(body)
     if (!read.success) return illegal(read.error)
     const { flag: change, testFlag: realm, timeStamp: version, tenantId, instanceId, appId } = read.data

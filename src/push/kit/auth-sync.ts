@@ -1,9 +1,12 @@
 import { z } from 'zod'
 import type { AccountsPush, PushedAccount } from '../../directory/push-message.ts'
 import type { KitInterface } from './kit-interface.ts'
-import { appId, filled, flag, head, illegal, optional, present, text, userName } from './wire-members.ts'
+import { readWireList } from './wire-list.ts'
+import { appId, filled, flag, foreign, head, illegal, optional, present, text, userName } from './wire-members.ts'
 
-const keys = z.object({ ...head, appId, flag: flag(0, 1, 2, 3) })
+const keys = z.object({
+  ...head, appId, flag: flag(0, 1, 2, 3), userList: z.array(z.unknown()), ...foreign('orgCode', 'orgInfoList'),
+})
 
 const employeeType = z.union([z.int().transform(String), z.string()]).pipe(text(11))
 // Length and place of these three are not documented: read both places, cap each (sync.md §6, row 6).
@@ -43,24 +46,24 @@ const leavingUser = z.object({
 
 type WireUser = z.infer<typeof modifiedUser>
 
-const bodies = {
-  add: keys.extend({ userList: z.array(addedUser), currentSyncTime: filled(64) }),
-  modify: keys.extend({ userList: z.array(modifiedUser) }),
-  revoke: keys.extend({ userList: z.array(leavingUser) }),
-  delete: keys.extend({ userList: z.array(leavingUser) }),
-}
+const users = { add: addedUser, modify: modifiedUser, revoke: leavingUser, delete: leavingUser }
+
+const addition = z.object({ currentSyncTime: filled(64) })
 
 /** 用户授权同步: which accounts of a tenant may use an application (sync.md §1.4). */
 export const authSync: KitInterface = {
   name: 'authSync',
-  read (body, context) {
+  async read (body, context) {
     const read = keys.safeParse(body)
     if (!read.success) return illegal(read.error)
-    const { flag: change, testFlag: realm, timeStamp: version, ...key } = read.data
-    if (realm === 'production' && !context.appIds.has(key.appId)) return { kind: 'illegal', member: 'appId' }
-    const users = bodies[change].safeParse(body)
-    if (!users.success) return illegal(users.error)
-    const push: AccountsPush = { kind: 'accounts', change, realm, version, ...key, accounts: users.data.userList.map(toAccount) }
+    const { flag: change, testFlag: realm, timeStamp: version, tenantId, instanceId, appId, userList } = read.data
+    if (realm === 'production' && !context.appIds.has(appId)) return { kind: 'illegal', member: 'appId' }
+    const extra = change === 'add' ? addition.safeParse(body) : undefined
+    if (extra?.success === false) return illegal(extra.error)
+    const accounts = await readWireList<Partial<WireUser> & Pick<WireUser, 'userName'>, PushedAccount>(
+      userList, { member: 'userList', element: users[change], toItem: toAccount })
+    if (accounts.kind === 'illegal') return accounts
+    const push: AccountsPush = { kind: 'accounts', change, realm, version, tenantId, instanceId, appId, accounts: accounts.items }
     return { kind: 'message', push }
   },
 }

@@ -21,6 +21,10 @@ export type KitReading =
 /** One interface of the Kit: its name on the wire and its wire schema ↔ push message. */
 export interface KitInterface {
   readonly name: string
-  /** @param body the verified text, parsed */
-  read (body: unknown, context: KitContext): KitReading
+  /**
+   * Lets other requests have their turn while it reads a long list.
+   *
+   * @param body the verified text, parsed
+   */
+  read (body: unknown, context: KitContext): Promise<KitReading>
 }

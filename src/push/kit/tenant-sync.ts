@@ -21,7 +21,7 @@ const addition = keys.extend({ ...details, tenantCode: text(64), name: filled(25
 /** 企业同步: an enterprise and the domain of its authorization server (sync.md §1.2). */
 export const tenantSync: KitInterface = {
   name: 'tenantSync',
-  read (body, context) {
+  async read (body, context) {
     const read = keys.safeParse(body)
     if (!read.success) return illegal(read.error)
     const { flag: change, testFlag: realm, timeStamp: version, tenantId, instanceId } = read.data

@@ -57,9 +57,13 @@ export function present<Members extends object> (members: Members): { [Name in k
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as ReturnType<typeof present<Members>>
 }
 
-/** Names the first member that the schema complains of. The schemas know their own names only, so no foreign text gets into the answer. */
-export function illegal (error: z.ZodError): KitReading {
-  const path = error.issues[0]?.path ?? []
+/**
+ * Names the first member that the schema complains of. The schemas know their own names only, so no foreign text gets into the answer.
+ *
+ * @param parents the path of what the schema was given
+ */
+export function illegal (error: z.ZodError, parents: readonly (string | number)[] = []): KitReading & { readonly kind: 'illegal' } {
+  const path = [...parents, ...error.issues[0]?.path ?? []]
   const member = path.map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${String(part)}`)).join('')
   return { kind: 'illegal', member: member === '' ? 'body' : member }
 }
