@@ -1,5 +1,6 @@
 import type { Instance } from './instance.ts'
 import type { AccessLevel } from './model.ts'
+import { timeOf } from './push-version.ts'
 import type { AccessRefusal } from './refusal.ts'
 
 /**
@@ -56,14 +57,10 @@ function endOfPaidTime ({ orders, status }: Instance): number | undefined {
   return Math.min(timeOf(status.version), newest?.expiresAt ?? Infinity)
 }
 
-/** Epoch ms of a version, which is a time in UTC+8. */
-export function timeOf (version: string): number {
-  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{3})$/.exec(version) ?? []
-  const [year = NaN, month = NaN, day = NaN, hour = NaN, minute = NaN, second = NaN, millisecond = NaN] = parts.map(Number)
-  return Date.UTC(year, month - 1, day, hour - 8, minute, second, millisecond)
-}
-
-export type Door = { readonly kind: 'open', readonly access: AccessLevel } | { readonly kind: 'closed', readonly because: ClosedBecause }
+export type Door =
+  | { readonly kind: 'open', readonly access: AccessLevel }
+  /** `isRenewable`: the person is to be shown the way to renew. */
+  | { readonly kind: 'closed', readonly because: ClosedBecause, readonly isRenewable: boolean }
 
 export type ClosedBecause = Extract<AccessRefusal, `instance-${string}`>
 
@@ -71,7 +68,7 @@ export type ClosedBecause = Extract<AccessRefusal, `instance-${string}`>
 export function doorOf (state: ContractState, rules: ContractRules): Door {
   switch (state) {
     case 'active': return { kind: 'open', access: 'full' }
-    case 'provisioning': case 'refused': return { kind: 'closed', because: 'instance-not-ready' }
+    case 'provisioning': case 'refused': return { kind: 'closed', because: 'instance-not-ready', isRenewable: false }
     case 'grace': return doorBy(rules.grace, 'instance-expired')
     case 'expired': return doorBy(rules.expired, 'instance-expired')
     case 'frozen': return doorBy(rules.frozen, 'instance-frozen')
@@ -80,7 +77,7 @@ export function doorOf (state: ContractState, rules: ContractRules): Door {
 }
 
 function doorBy (policy: ContractPolicy, because: ClosedBecause): Door {
-  return isOpening(policy) ? { kind: 'open', access: policy } : { kind: 'closed', because }
+  return isOpening(policy) ? { kind: 'open', access: policy } : { kind: 'closed', because, isRenewable: policy === 'renew' }
 }
 
 export function isOpening (policy: ContractPolicy): policy is AccessLevel {

@@ -1,6 +1,7 @@
+import type { AccessView } from './access-view.ts'
 import { contractStanding, doorOf, isOpening, type ClosedBecause, type ContractRules, type Door } from './contract.ts'
 import {
-  isOpenAccount, type AccessLevel, type AccessView, type Account, type InstanceId, type Principal, type PushVersion, type Tenant,
+  isOpenAccount, type AccessLevel, type Account, type InstanceId, type Principal, type PushVersion, type Tenant,
 } from './model.ts'
 import type { AccessRefusal } from './refusal.ts'
 
@@ -12,7 +13,12 @@ export type AccessDecision =
     /** Epoch ms up to which the same rows give the same answer; absent if only a push can change it. */
     readonly until?: number
   }
-  | { readonly kind: 'refuse', readonly reason: AccessRefusal }
+  | {
+    readonly kind: 'refuse'
+    readonly reason: AccessRefusal
+    /** The seller's rules want the person shown the way to renew the purchase. */
+    readonly isRenewable?: true
+  }
 
 export interface AccessRules {
   /** Epoch ms. */
@@ -43,7 +49,7 @@ export function decideAccess (view: AccessView, { now, contract, knownLoss }: Ac
   if (granted.length === 0) return refuse(whyClosed(view.accounts, knownLoss))
   const doors = granted.map((account) => ({ account, ...doorAt(view, account.instanceId, now, contract) }))
   const entry = findOpen(doors, 'full') ?? findOpen(doors, 'read-only')
-  if (entry === undefined) return refuse(mostHopeful(doors.map(({ door }) => door)))
+  if (entry === undefined) return refuseAt(doors.map(({ door }) => door))
   const lastLoss = newestLoss(view, contract)
   if (knownLoss !== undefined && lastLoss > knownLoss) return refuse('authorisation-withdrawn')
   const until = Math.min(...doors.map((door) => door.until))
@@ -68,8 +74,11 @@ function findOpen (doors: readonly AccountDoor[], access: AccessLevel): { accoun
 /** Of several closed purchases the person hears of the one that is nearest to opening again. */
 const hope: readonly ClosedBecause[] = ['instance-not-ready', 'instance-expired', 'instance-frozen', 'instance-released']
 
-function mostHopeful (doors: readonly Door[]): AccessRefusal {
-  return hope.find((because) => doors.some((door) => door.kind === 'closed' && door.because === because)) ?? 'instance-released'
+function refuseAt (doors: readonly Door[]): AccessDecision {
+  const closed = doors.filter((door) => door.kind === 'closed')
+  const reason = hope.find((because) => closed.some((door) => door.because === because)) ?? 'instance-released'
+  const isRenewable = closed.some((door) => door.because === reason && door.isRenewable)
+  return { kind: 'refuse', reason, ...(isRenewable ? { isRenewable } : {}) }
 }
 
 /** The tenant row that speaks for the enterprise now: its name and its authorization server. */

@@ -1,5 +1,6 @@
 import type { Instance, OrderKey } from './instance.ts'
-import type { AccessView, AppId, Department, InstanceId, Realm, TenantId, UserName } from './model.ts'
+import type { AccessView } from './access-view.ts'
+import type { AppId, Department, InstanceId, Realm, TenantId, UserName } from './model.ts'
 import type { PushRecord } from './push-log.ts'
 import type { PushMessage } from './push-message.ts'
 

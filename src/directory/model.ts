@@ -1,6 +1,5 @@
 import type { Brand } from '../base/brand.ts'
 import type { Secret } from '../base/secret.ts'
-import type { Instance } from './instance.ts'
 
 /** The enterprise's id at the marketplace (`tenantId`). */
 export type TenantId = Brand<'TenantId'>
@@ -111,17 +110,6 @@ export interface Principal {
   readonly role: Role
   readonly departmentCode: string
   readonly access: AccessLevel
-}
-
-/** Everything the directory holds about one account's way in; each list has one row per instance, tombstones included. */
-export interface AccessView {
-  readonly tenantId: TenantId
-  readonly appId: AppId
-  readonly tenants: readonly Tenant[]
-  readonly bindings: readonly ClientBinding[]
-  readonly accounts: readonly Account[]
-  /** The purchases that the tenants are bound to, as far as a newInstance has told of them. */
-  readonly instances: readonly Instance[]
 }
 
 /** Whether an account's own row lets it in; its tenant and the client have their say too (`decideAccess`). */

@@ -1,5 +1,7 @@
+import type { ContractRules } from '../directory/contract.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
-import type { AccessView, Principal, PushVersion, TenantId } from '../directory/model.ts'
+import type { AccessView } from '../directory/access-view.ts'
+import type { Principal, PushVersion, TenantId } from '../directory/model.ts'
 import type { RefusalReason } from '../directory/refusal.ts'
 import type { LoginFlow, LoginFlowStore } from '../session/login-flow.ts'
 import type { TokenSet } from '../session/session.ts'
@@ -38,6 +40,8 @@ export interface LoginAttempt extends CallbackRequest {
 export interface LoginRefusal {
   readonly kind: 'refused'
   readonly reason: RefusalReason
+  /** As `decideAccess` says. */
+  readonly isRenewable?: true
   /** For the log line only. */
   readonly detail?: FailureDetail
 }
@@ -51,6 +55,7 @@ export interface CheckDeps extends StartLoginDeps {
   readonly flows: LoginFlowStore
   readonly directory: Pick<DirectoryStore, 'viewTenant' | 'viewAccess'>
   readonly authorizationServer: AuthorizationServer
+  readonly contract: ContractRules
 }
 
 export type Check = (attempt: LoginAttempt, deps: CheckDeps) => Promise<CheckResult>
