@@ -1,16 +1,22 @@
 import { cutJson, type JsonCut, type JsonFault } from './json-cutter.ts'
+import { printJacksonNumber, printJacksonString } from './json-tokens.ts'
 
 /** The texts that a signer may have signed, in the order in which they are tried (sync.md §3.5 "Safest verifier"). */
 export const textVariants = ['canonical', 'raw', 'all-levels-sorted', 'nulls-kept'] as const
 
 export type TextVariant = (typeof textVariants)[number]
 
+/** Of a base interface's body there is a fifth one. */
+export type BaseTextVariant = TextVariant | 'scalars-as-strings'
+
 export type SignableText =
   | {
     readonly kind: 'signable'
     readonly hasDuplicateNames: boolean
+    /** The top-level members' values by name: JSON without white space, a number of the top level as it was written. */
+    readonly values: ReadonlyMap<string, string>
     /** Written when asked for, since the first one nearly always matches. */
-    textOf (variant: TextVariant): string
+    textOf (variant: BaseTextVariant): string
   }
   | { readonly kind: 'unreadable', readonly because: JsonFault }
 
@@ -18,15 +24,16 @@ export type SignableText =
 export function readSignableText (body: string): SignableText {
   const cut = cutJson(body)
   if (cut.kind === 'unreadable') return cut
-  const textOf = (variant: TextVariant): string => {
+  const textOf = (variant: BaseTextVariant): string => {
     switch (variant) {
-      case 'canonical': return printSorted(cut, 'removed')
+      case 'canonical': return printSorted(cut)
       case 'raw': return body
-      case 'all-levels-sorted': return printSorted(cutJson(body, 'sorted'), 'removed')
-      case 'nulls-kept': return printSorted(cut, 'kept')
+      case 'all-levels-sorted': return printSorted(cutJson(body, 'sorted'))
+      case 'nulls-kept': return printSorted(cut, { nulls: 'kept' })
+      case 'scalars-as-strings': return printSorted(cut, { scalars: 'as-strings' })
     }
   }
-  return { kind: 'signable', hasDuplicateNames: cut.hasDuplicateNames, textOf }
+  return { kind: 'signable', hasDuplicateNames: cut.hasDuplicateNames, values: cut.members, textOf }
 }
 
 /**
@@ -36,14 +43,26 @@ export function readSignableText (body: string): SignableText {
  * @throws TypeError if the body is no JSON object or nested too deep
  */
 export function canonicalJson (body: string): string {
-  return printSorted(cutJson(body), 'removed')
+  return printSorted(cutJson(body))
 }
 
-function printSorted (cut: JsonCut, nulls: 'removed' | 'kept'): string {
+interface Printing { readonly nulls?: 'removed' | 'kept', readonly scalars?: 'as-json' | 'as-strings' }
+
+function printSorted (cut: JsonCut, { nulls = 'removed', scalars = 'as-json' }: Printing = {}): string {
   if (cut.kind === 'unreadable') throw new TypeError(`no canonical text: ${cut.because}`)
+  const print = scalars === 'as-json' ? printValue : printAsString
   const members = Array.from(cut.members)
-    // Only the literal itself ends so: a string ends with its quote, a container with its bracket.
-    .filter(([, member]) => nulls === 'kept' || !member.endsWith(':null'))
+    .filter(([, value]) => nulls === 'kept' || value !== 'null')
     .sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${members.map(([, member]) => member).join(',')}}`
+    .map(([name, value]) => `${printJacksonString(name)}:${print(value)}`)
+  return `{${members.join(',')}}`
+}
+
+function printValue (value: string): string {
+  return /^[-\d]/.test(value) ? printJacksonNumber(value) : value
+}
+
+/** As Jackson prints what it read into a `Map<String,String>`: of numbers it keeps the digits (sync.md §3.5). */
+function printAsString (value: string): string {
+  return /^["{[]/.test(value) ? value : `"${value}"`
 }

@@ -1,5 +1,4 @@
-import { printJavaDouble } from './java-double.ts'
-import { decodeString, endOfNumber, endOfString, printJacksonString } from './json-tokens.ts'
+import { decodeString, endOfNumber, endOfString, printJacksonNumber, printJacksonString } from './json-tokens.ts'
 
 // Beyond these a text is refused unread (C-55). The documented bodies have three levels, and 5000 users 100 000 values.
 const maximumDepth = 64
@@ -21,7 +20,10 @@ export type JsonFault = 'not-json-object' | 'too-complex'
 export type JsonCut =
   | {
     readonly kind: 'cut'
-    /** The top-level members in the order of their first appearance, each as `"name":value` without white space. */
+    /**
+     * The top-level members' values by name, in the order of first appearance, without white space. A number of the top level is as
+     * it was written, since some signers print it and some don't.
+     */
     readonly members: ReadonlyMap<string, string>
     /** A name came twice in one object, at any level: readers differ on which value counts (T-50). */
     readonly hasDuplicateNames: boolean
@@ -83,7 +85,10 @@ class JsonCutter {
     for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) this.#step(frame)
     this.#skipBlanks()
     if (this.#at !== this.#text.length) throw new Unreadable('not-json-object')
-    const members = new Map(Array.from(top.members!, ([name, index]) => [name, this.#memberPieces(top, index).join('')]))
+    const members = new Map(Array.from(top.members!, ([name, index]) => {
+      const member = this.#memberPieces(top, index).join('')
+      return [name, member.slice(printJacksonString(name).length + 1)]
+    }))
     return { kind: 'cut', members, hasDuplicateNames: this.#hasDuplicateNames }
   }
 
@@ -187,9 +192,9 @@ class JsonCutter {
     const { end, isInteger } = endOfNumber(this.#text, this.#at)
     if (end === -1) throw new Unreadable('not-json-object')
     const length = end - this.#at
-    if (!isInteger) this.#put(printJavaDouble(this.#text.slice(this.#at, end)), end)
-    else if (length === 2 && this.#text.startsWith('-0', this.#at)) this.#put('0', end)
-    else this.#keep(length)
+    const isPrintedAsItIs = isInteger && !(length === 2 && this.#text.startsWith('-0', this.#at))
+    if (isPrintedAsItIs || this.#frames.length === 1) this.#keep(length)
+    else this.#put(printJacksonNumber(this.#text.slice(this.#at, end)), end)
   }
 
   #code (): number {

@@ -1,3 +1,5 @@
+import { printJavaDouble } from './java-double.ts'
+
 /** Where the string that starts at `start` (its opening quote) ends, behind the closing quote; -1 if it isn't one. */
 export function endOfString (text: string, start: number): { end: number, hasEscapes: boolean } {
   let hasEscapes = false
@@ -56,6 +58,12 @@ const shortEscapes: Readonly<Record<string, string>> = {
 export function printJacksonString (value: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what must be escaped
   return '"' + value.replace(/["\\\u0000-\u001f]/g, escapeCharacter) + '"'
+}
+
+/** A number as Jackson writes it: an integer keeps its digits, all else becomes a double. */
+export function printJacksonNumber (token: string): string {
+  if (/[.eE]/.test(token)) return printJavaDouble(token)
+  return token === '-0' ? '0' : token
 }
 
 function escapeCharacter (character: string): string {
