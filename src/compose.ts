@@ -36,13 +36,13 @@ const sweepIntervalMs = 60_000
 /** Wires everything by hand: config → store → services → listeners. */
 export async function compose (config: Config, surroundings: Surroundings): Promise<Gateway> {
   const { clock, logStream, authorizationServerTimeoutSeconds: timeoutSeconds = 10 } = surroundings
-  const { application, marketplace, session: limits, dangerouslyAllowHttp } = config
+  const { application, marketplace, session: limits, contract, dangerouslyAllowHttp } = config
   const logger = createLogOptions({ level: config.log.level, ...(logStream === undefined ? {} : { stream: logStream }) })
   const publicUrl = new URL(application.publicUrl)
   const ownPrefix = application.prefix
 
   const box = new SealedBox(config.secretKeys.map((key) => Buffer.from(key.reveal(), 'base64')))
-  const storage = openLmdbStorage(config.storage.directory, box)
+  const storage = openLmdbStorage(config.storage.directory, box, clock)
   const { directory, sessions, flows } = storage
   const signingKeys = await loadSigningKeys(storage.signingKeys, clock)
 
@@ -71,6 +71,7 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
     directory,
     clock,
     limits,
+    contract,
     renew,
     onBackgroundFault: (err, ref) => { publicApp.log.error({ event: 'session.background-fault', sessionRef: ref.slice(0, 8), err }, 'background work failed') },
   })
@@ -87,8 +88,8 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
       tenantDomains: marketplace.tenantDomains,
       appIds: [application.id],
     },
-    signIn: { flows, sessions, directory, clock, limits, authorizationServer, settings, pages, ownPrefix },
-    session: { sessions, flows, directory, settings, authenticate, limits, pages, clock, ownPrefix },
+    signIn: { flows, sessions, directory, clock, limits, authorizationServer, settings, contract, pages, ownPrefix, renewUrl: contract.renewUrl },
+    session: { sessions, flows, directory, settings, authenticate, limits, pages, clock, ownPrefix, renewUrl: contract.renewUrl },
     forward: {
       upstream: new URL(application.upstream),
       publicUrl,

@@ -6,6 +6,7 @@ export const identityHeaders = {
   role: 'x-identity-role',
   department: 'x-identity-department',
   instance: 'x-identity-instance',
+  access: 'x-identity-access',
   assertion: 'x-identity-assertion',
 } as const
 

@@ -134,7 +134,7 @@ export function unifiedLoginUrlForm (allowHttp: boolean) {
 /** Where a link on our own pages leads. Https, so that nobody on the way can lead the person somewhere else. */
 export function linkForm (allowHttp: boolean) {
   return form((input) => {
-    const url = typeof input === 'string' && input.length <= 1024 && URL.canParse(input) ? new URL(input) : undefined
+    const url = typeof input === 'string' && input.length <= 1024 && !/\s/.test(input) && URL.canParse(input) ? new URL(input) : undefined
     const isBare = url !== undefined && url.username === '' && url.password === ''
     if (isBare && (url.protocol === 'https:' || (allowHttp && url.protocol === 'http:'))) return url.href
     return new Complaint('must be an https address such as https://shop.example.com/orders')

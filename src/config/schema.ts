@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { contractPolicies } from '../directory/contract.ts'
 import type { AppId } from '../directory/model.ts'
 import {
-  booleanForm, calledUrlForm, choiceForm, domainSuffixesForm, integerForm, listenForm, optionalTextForm, originForm, prefixForm,
+  booleanForm, calledUrlForm, choiceForm, domainSuffixesForm, integerForm, linkForm, listenForm, optionalTextForm, originForm, prefixForm,
   publicUrlForm, storageForm, textForm, unifiedLoginUrlForm,
 } from './forms.ts'
 import { accessKeysForm, privateKeysForm, sealingKeysForm, secretForm, webhookSecretsForm } from './key-forms.ts'
@@ -45,6 +46,20 @@ const session = z.strictObject({
   error: 'must not be longer than session.absoluteTimeoutSeconds', path: ['idleTimeoutSeconds'],
 })
 
+const policies = choiceForm(contractPolicies)
+
+/** What a purchase's state means at the door. */
+function contractArea (allowHttp: boolean) {
+  return z.strictObject({
+    graceDays: withDefault(integerForm(0, 90), 'CONTRACT_GRACE_DAYS', '1', 'Days of grace between the end of the paid time and the state "expired": a renewal may be on its way. 0: none.'),
+    grace: withDefault(policies, 'CONTRACT_GRACE', 'full', 'What the days of grace mean at the door: `full` (in), `read-only` (in, and `x-identity-access` says so: the application keeps it), `renew` (out, with the way to renew) or `refuse` (out).'),
+    expired: withDefault(policies, 'CONTRACT_EXPIRED', 'renew', 'The same for a purchase whose days of grace are over.'),
+    frozen: withDefault(policies, 'CONTRACT_FROZEN', 'renew', 'The same for a purchase that the marketplace froze (overdue, or a violation). With `renew` or `refuse` a freeze ends sessions for good: lifting it revives none.'),
+    released: withDefault(policies, 'CONTRACT_RELEASED', 'refuse', 'The same for a purchase that the marketplace released (cancelled, or not renewed in time).'),
+    renewUrl: withDefault(linkForm(allowHttp), 'CONTRACT_RENEW_URL', 'https://account.huaweicloud.com/usercenter/#/userindex/renewalManagement', 'Where the "renew" button leads: the renewals of Huawei Cloud\'s billing centre (费用中心 → 续费管理), or a page of your own.'),
+  })
+}
+
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 /**
@@ -74,6 +89,7 @@ export function createConfigSchema ({ allowHttp }: { allowHttp: boolean }) {
     }),
     signIn,
     session,
+    contract: contractArea(allowHttp),
     provisioning: z.strictObject({
       url: withDefault(calledUrlForm(allowHttp), 'PROVISIONING_URL', '', 'The seller\'s hook that is told of instance events (created, renewed, frozen, unfrozen, expired, upgraded, released) and says when an instance is ready. Empty: instances are made at once, with the public URL as their address.'),
       secrets: withDefault(webhookSecretsForm, 'PROVISIONING_SECRETS', '', 'Secrets that sign the hook\'s calls (Standard Webhooks, `whsec_…`), a comma list; every one signs.'),

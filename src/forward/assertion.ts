@@ -32,6 +32,7 @@ export async function signAssertion ({ keys, issuer, principal, now }: Assertion
     role: principal.role,
     department: principal.departmentCode,
     instance: principal.instanceId,
+    access: principal.access,
   }
   return await new SignJWT(claims)
     .setProtectedHeader({ alg: 'ES256', kid: keys.kid, typ: assertionType })

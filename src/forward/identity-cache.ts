@@ -67,7 +67,15 @@ export class IdentityCache {
 
 // As a record, so that the compiler asks for every member that a principal gets later.
 const compared: Record<keyof Principal, true> = {
-  tenantId: true, tenantName: true, appId: true, instanceId: true, userName: true, name: true, role: true, departmentCode: true,
+  tenantId: true,
+  tenantName: true,
+  appId: true,
+  instanceId: true,
+  userName: true,
+  name: true,
+  role: true,
+  departmentCode: true,
+  access: true,
 }
 const comparedMembers = Object.keys(compared) as (keyof Principal)[]
 

@@ -13,6 +13,7 @@ export function identityHeadersOf (principal: Principal, assertion: string): rea
     identityHeaders.role, encodeHeaderValue(principal.role),
     identityHeaders.department, encodeHeaderValue(principal.departmentCode),
     identityHeaders.instance, encodeHeaderValue(principal.instanceId),
+    identityHeaders.access, principal.access,
     identityHeaders.assertion, assertion,
   ]
 }

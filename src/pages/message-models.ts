@@ -15,6 +15,10 @@ const stepsAfterRefusal: Readonly<Record<RefusalReason, NextStep>> = {
   'account-not-authorised': 'try-again',
   'account-disabled': 'sign-in',
   'authorisation-withdrawn': 'sign-in',
+  'instance-not-ready': 'try-again',
+  'instance-expired': 'sign-in',
+  'instance-frozen': 'sign-in',
+  'instance-released': 'sign-in',
   'callback-malformed': 'sign-in',
   'authorization-denied': 'try-again',
   'flow-unknown': 'sign-in',
@@ -45,13 +49,16 @@ const stepsAfterFault: Readonly<Record<FaultCode, NextStep>> = {
 
 export function refusalMessage (view: RefusalView, texts: PageTexts, prefix: string): MessageModel {
   const signIn = signInLocation(prefix, { returnTo: view.returnTo })
+  const step = linkFor(stepsAfterRefusal[view.reason], texts, { again: signIn, signIn, application: view.returnTo ?? '/' })
+  const renewal = view.renewUrl === undefined ? undefined : { href: view.renewUrl, label: texts.actions.renew }
   return {
     ...texts.refusals[view.reason],
     tone: 'refusal',
     cause: view.cause === undefined ? undefined : texts.loopCauses[view.cause],
     whatToDoHeading: texts.whatToDo,
     retryHint: undefined,
-    action: linkFor(stepsAfterRefusal[view.reason], texts, { again: signIn, signIn, application: view.returnTo ?? '/' }),
+    action: renewal ?? step,
+    alternative: renewal === undefined ? undefined : step,
     support: supportOf(view, view.reason, texts),
   }
 }
@@ -65,6 +72,7 @@ export function faultMessage (view: FaultView, texts: PageTexts, prefix: string)
     retryHint: view.retryAfterSeconds === undefined ? undefined : texts.retryIn(view.retryAfterSeconds),
     // The empty reference is the page's own address: what failed is asked for again, by GET.
     action: linkFor(stepsAfterFault[view.code], texts, { again: '', signIn: signInLocation(prefix), application: '/' }),
+    alternative: undefined,
     support: supportOf(view, view.code, texts),
   }
 }
@@ -77,6 +85,7 @@ export function signedOutMessage (texts: PageTexts, prefix: string): MessageMode
     whatToDoHeading: texts.whatToDo,
     retryHint: undefined,
     action: { href: signInLocation(prefix), label: texts.actions.signInAgain },
+    alternative: undefined,
     support: undefined,
   }
 }

@@ -12,11 +12,13 @@ export interface Problem {
   readonly supportCode: string
   /** Where to send the person, for a script that can't follow a redirect to sign-in (C-49). */
   readonly signInUrl?: string
+  /** Where the purchase is renewed, if that is what helps. */
+  readonly renewUrl?: string
 }
 
 /** Answers with `application/problem+json` (RFC 9457). */
 export function sendProblem (reply: FastifyReply, problem: Problem): FastifyReply {
-  const { because, status, locale, supportCode, signInUrl } = problem
+  const { because, status, locale, supportCode, signInUrl, renewUrl } = problem
   const { title, whatHappened, whatToDo } = explain(problem)
   return reply
     .code(status)
@@ -36,6 +38,7 @@ export function sendProblem (reply: FastifyReply, problem: Problem): FastifyRepl
       ...because,
       supportCode,
       ...(signInUrl !== undefined && { signInUrl }),
+      ...(renewUrl !== undefined && { renew_url: renewUrl }),
     }))
 }
 

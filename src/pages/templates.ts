@@ -25,6 +25,8 @@ export interface MessageModel {
   readonly whatToDo: string
   readonly retryHint: string | undefined
   readonly action: Link | undefined
+  /** A second way on, drawn quieter. */
+  readonly alternative: Link | undefined
   readonly support: SupportModel | undefined
 }
 

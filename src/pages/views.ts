@@ -49,6 +49,8 @@ export interface RefusalView extends SupportView {
   readonly returnTo?: string
   /** Where the gateway can see why this browser gets no further. */
   readonly cause?: LoopCause
+  /** Where the purchase is renewed; makes the button appear. */
+  readonly renewUrl?: string
 }
 
 export interface FaultView extends SupportView {

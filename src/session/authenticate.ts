@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { ContractRules } from '../directory/contract.ts'
 import { decideAccess, type AccessDecision } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import type { Authentication, LoginReason } from './authentication.ts'
@@ -13,6 +14,7 @@ export interface AuthenticateDeps {
   readonly directory: Pick<DirectoryStore, 'viewAccess' | 'revisionOf'>
   readonly clock: Clock
   readonly limits: SessionLimits
+  readonly contract: ContractRules
   readonly renew: Renewal
   /** Told of what went wrong beside a request, with nobody to answer to. */
   readonly onBackgroundFault: (error: unknown, ref: SessionRef) => void
@@ -20,23 +22,25 @@ export interface AuthenticateDeps {
 
 export type Authenticate = (cookieHeader: string | undefined) => Promise<Authentication>
 
+type Allowance = Extract<AccessDecision, { kind: 'allow' }>
 type StaleTokens = Exclude<ReturnType<typeof judgeTokens>, 'fresh'>
 
 const idForm = /^[\w-]{43}$/
 
 /**
  * Who a request comes from, and whether the directory still lets them in. Asked anew for each request: one read of the session,
- * one of the tenant's revision; the directory's rows are read again only after a push for the tenant.
+ * one of the tenant's revision; the directory's rows are read again only after a push for the
+ * tenant, or when the time has come at which the decision said that it ends.
  */
 export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
-  const { sessions, directory, clock, limits, renew } = deps
+  const { sessions, directory, clock, limits, contract, renew } = deps
   // The store hands out the same object as long as the session is unchanged.
-  const decisions = new WeakMap<Session, { revision: number, decision: AccessDecision }>()
+  const decisions = new WeakMap<Session, { revision: number, decision: Allowance }>()
 
-  async function decide (session: Session, revision: number): Promise<AccessDecision> {
+  async function decide (session: Session, revision: number, now: number): Promise<AccessDecision> {
     const view = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
-    const decision = decideAccess(view, session.knownLoss)
-    decisions.set(session, { revision, decision })
+    const decision = decideAccess(view, { now, contract, knownLoss: session.knownLoss })
+    if (decision.kind === 'allow') decisions.set(session, { revision, decision })
     return decision
   }
 
@@ -74,10 +78,11 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
     // Read before the rows: a push in between makes this decision old, never the next one wrong.
     const revision = directory.revisionOf('production', session.tenantId)
     const known = decisions.get(session)
-    const decision = known?.revision === revision ? known.decision : await decide(session, revision)
+    const isStanding = known !== undefined && known.revision === revision && now < (known.decision.until ?? Infinity)
+    const decision = isStanding ? known.decision : await decide(session, revision, now)
     if (decision.kind === 'refuse') {
       await sessions.end(session.ref)
-      return { kind: 'refuse', reason: decision.reason, ref: session.ref }
+      return { ...decision, ref: session.ref }
     }
 
     const tokens = judgeTokens(session, now, limits)

@@ -10,4 +10,4 @@ export type Authentication =
   | { readonly kind: 'allow', readonly session: Session, readonly principal: Principal }
   | { readonly kind: 'login', readonly because: LoginReason }
   /** The session was good, the directory says no: the session has been ended. */
-  | { readonly kind: 'refuse', readonly reason: AccessRefusal, readonly ref: SessionRef }
+  | { readonly kind: 'refuse', readonly reason: AccessRefusal, readonly isRenewable?: true, readonly ref: SessionRef }

@@ -14,10 +14,14 @@ export interface AnswerRefusalDeps {
   readonly pages: Pages
   readonly clock: Clock
   readonly ownPrefix: string
+  /** Where a purchase is renewed. */
+  readonly renewUrl: string
 }
 
 export interface RefusalAnswer {
   readonly reason: RefusalReason
+  /** As `decideAccess` says: the answer shows the way to renew. */
+  readonly isRenewable?: true
   /** Where the person wanted to go, judged by `parseReturnTo`. */
   readonly returnTo?: string
   readonly cause?: LoopCause
@@ -28,6 +32,7 @@ export interface RefusalAnswer {
 /** One "no", told three times with the same reason and support code: page or problem body, and a log line (C-63). */
 export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest, reply: FastifyReply, answer: RefusalAnswer): FastifyReply {
   const { reason, returnTo, cause } = answer
+  const renewal = answer.isRenewable === true ? { renewUrl: deps.renewUrl } : {}
   const supportCode = createSupportCode()
   const status = statusOf(reason)
   const locale = requestLocale(request.headers)
@@ -35,13 +40,14 @@ export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest,
   if (status === 503) reply.header('retry-after', '30')
   if (!isNavigation(request.headers)) {
     const signInUrl = signInLocation(deps.ownPrefix, { returnTo })
-    return sendProblem(reply, { because: { reason }, status, locale, supportCode, signInUrl })
+    return sendProblem(reply, { because: { reason }, status, locale, supportCode, signInUrl, ...renewal })
   }
   const page = deps.pages.refusal({
     locale,
     reason,
     supportCode,
     at: deps.clock.now(),
+    ...renewal,
     ...(returnTo === undefined ? {} : { returnTo }),
     ...(cause === undefined ? {} : { cause }),
   })

@@ -47,9 +47,9 @@ export const callbackRoutes: FastifyPluginAsync<CallbackRoutesOptions> = async f
     return sendToLogin(reply, started)
   }
 
-  function refuse (request: FastifyRequest, reply: FastifyReply, { reason, detail, attempt }: Outcome<'refused'>): FastifyReply {
+  function refuse (request: FastifyRequest, reply: FastifyReply, { attempt, detail, ...refusal }: Outcome<'refused'>): FastifyReply {
     return answerRefusal(deps, request, reply, {
-      reason,
+      ...refusal,
       log: { ...detail, tenantId: attempt.view?.tenantId, userName: attempt.userinfo?.userName },
       ...(attempt.held === undefined ? {} : { returnTo: attempt.held.flow.returnTo }),
     })

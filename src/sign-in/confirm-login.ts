@@ -1,4 +1,5 @@
 import { isEqualInConstantTime, sha256 } from '../base/digest.ts'
+import type { ContractRules } from '../directory/contract.ts'
 import { decideAccess } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import { cookieNames, cookieValues } from '../session/cookies.ts'
@@ -11,6 +12,7 @@ import { refused, type LoginRefusal } from './login-attempt.ts'
 export interface ConfirmLoginDeps extends SessionLifeDeps {
   readonly flows: Pick<LoginFlowStore, 'findConfirmation' | 'consumeConfirmation'>
   readonly directory: Pick<DirectoryStore, 'viewAccess'>
+  readonly contract: ContractRules
 }
 
 /** What the confirm page asks about. */
@@ -47,8 +49,9 @@ export async function confirmLogin (
   const pending = await deps.flows.consumeConfirmation(question.pending.ref)
   if (pending === undefined) return refused('confirmation-expired')
   const { tenantId, appId, userName } = pending.principal
-  const decision = decideAccess(await deps.directory.viewAccess('production', tenantId, appId, userName), pending.knownLoss)
-  if (decision.kind === 'refuse') return refused(decision.reason)
+  const view = await deps.directory.viewAccess('production', tenantId, appId, userName)
+  const decision = decideAccess(view, { now: deps.clock.now(), contract: deps.contract, knownLoss: pending.knownLoss })
+  if (decision.kind === 'refuse') return { ...decision, kind: 'refused' }
   const { knownLoss, clientId, tokens } = pending
   const sessionId = await startSession(deps, { principal: decision.principal, knownLoss, clientId, tokens }, cookieHeader)
   return { kind: 'signed-in', sessionId, pending }

@@ -29,6 +29,7 @@ export const sessionRoutes: FastifyPluginAsync<SessionRoutesOptions> = async fun
       role: principal.role,
       department: principal.departmentCode,
       instance: principal.instanceId,
+      access: principal.access,
       signedInAt: new Date(session.createdAt).toISOString(),
       endsAt: new Date(session.endsAt).toISOString(),
       idleTimeoutSeconds: deps.limits.idleTimeoutSeconds,

@@ -22,7 +22,7 @@ export function turnAway (
   }
   if (authentication.kind === 'refuse') {
     return answerRefusal(deps, request, reply, {
-      reason: authentication.reason, log: { sessionRef: authentication.ref.slice(0, 8) }, ...(isPageView ? { returnTo } : {}),
+      ...authentication, log: { sessionRef: authentication.ref.slice(0, 8) }, ...(isPageView ? { returnTo } : {}),
     })
   }
   const { because } = authentication

@@ -5,7 +5,7 @@ import { refusalsInEnglish } from './refusals-en.ts'
 export const english: PageTexts = {
   languageSwitch: 'Language',
   support: { heading: 'Please quote when you ask for support', code: 'Code', reason: 'Reason', time: 'Time' },
-  actions: { tryAgain: 'Try again', signIn: 'Go to sign-in', signInAgain: 'Sign in again', openApplication: 'Open the application', cancel: 'Cancel' },
+  actions: { tryAgain: 'Try again', signIn: 'Go to sign-in', signInAgain: 'Sign in again', openApplication: 'Open the application', cancel: 'Cancel', renew: 'Renew in KooGallery' },
   whatToDo: 'What to do now',
   retryIn: (seconds) => `Try again in about ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`,
   signIn: {

@@ -18,7 +18,7 @@ export interface Explanation {
 export interface PageTexts {
   readonly languageSwitch: string
   readonly support: { readonly heading: string, readonly code: string, readonly reason: string, readonly time: string }
-  readonly actions: Readonly<Record<'tryAgain' | 'signIn' | 'signInAgain' | 'openApplication' | 'cancel', string>>
+  readonly actions: Readonly<Record<'tryAgain' | 'signIn' | 'signInAgain' | 'openApplication' | 'cancel' | 'renew', string>>
   readonly whatToDo: string
   retryIn (seconds: number): string
   readonly signIn: {

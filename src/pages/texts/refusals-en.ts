@@ -31,6 +31,26 @@ export const refusalsInEnglish: PageTexts['refusals'] = {
     whatHappened: 'Your authorisation for this application was withdrawn, so your session has ended.',
     whatToDo: 'If that is a mistake, ask your enterprise’s administrator to authorise you again in KooGallery. Once that is done, sign in again.',
   },
+  'instance-not-ready': {
+    title: 'The application is still being set up',
+    whatHappened: 'Your enterprise has bought the application, and its provider has not finished setting it up for you.',
+    whatToDo: 'Wait a few minutes and try again. If it stays so, give the support code to the provider of this application.',
+  },
+  'instance-expired': {
+    title: 'Your enterprise’s subscription has expired',
+    whatHappened: 'The time that your enterprise has paid for is over.',
+    whatToDo: 'Ask your enterprise’s administrator to renew the application in KooGallery. Once that is done, sign in again.',
+  },
+  'instance-frozen': {
+    title: 'Your enterprise’s subscription is suspended',
+    whatHappened: 'KooGallery has suspended it, for example because a payment is overdue. Your session, if you had one, has ended.',
+    whatToDo: 'Ask your enterprise’s administrator to see to the order in KooGallery. Once the suspension is lifted, sign in again.',
+  },
+  'instance-released': {
+    title: 'Your enterprise’s subscription has ended',
+    whatHappened: 'KooGallery has closed it for good, because it was cancelled or not renewed in time.',
+    whatToDo: 'Ask your enterprise’s administrator whether the application is to be bought again in KooGallery. Once it is set up, sign in again.',
+  },
   'callback-malformed': {
     title: 'This sign-in link is incomplete',
     whatHappened: 'The address you came by lacks a part of KooGallery’s answer, or holds it twice.',

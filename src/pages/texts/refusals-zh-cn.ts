@@ -31,6 +31,26 @@ export const refusalsInChinese: PageTexts['refusals'] = {
     whatHappened: '您对本应用的授权已被取消，因此会话已经结束。',
     whatToDo: '如果这是误操作，请企业管理员在云商店中重新授权，完成后再次登录即可。',
   },
+  'instance-not-ready': {
+    title: '本应用正在为您的企业开通',
+    whatHappened: '您所在的企业已购买本应用，服务商尚未完成开通。',
+    whatToDo: '请等待几分钟后重试；若仍然如此，请将支持代码提供给本应用的服务商。',
+  },
+  'instance-expired': {
+    title: '您所在企业的订购已到期',
+    whatHappened: '企业为本应用购买的使用期限已经结束。',
+    whatToDo: '请企业管理员在云商店中为本应用续费，完成后再次登录即可。',
+  },
+  'instance-frozen': {
+    title: '您所在企业的订购已被冻结',
+    whatHappened: '云商店冻结了本应用的订购，例如由于欠费。如果您此前已登录，会话已经结束。',
+    whatToDo: '请企业管理员在云商店中处理该订单，解除冻结后再次登录即可。',
+  },
+  'instance-released': {
+    title: '您所在企业的订购已终止',
+    whatHappened: '由于退订或未及时续费，云商店已释放该订购，无法恢复。',
+    whatToDo: '请向企业管理员确认，是否需要在云商店重新购买本应用；开通后再次登录即可。',
+  },
   'callback-malformed': {
     title: '登录链接不完整',
     whatHappened: '您打开的地址缺少云商店返回的部分内容，或其中有重复。',

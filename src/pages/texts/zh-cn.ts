@@ -5,7 +5,7 @@ import { refusalsInChinese } from './refusals-zh-cn.ts'
 export const chinese: PageTexts = {
   languageSwitch: '语言',
   support: { heading: '寻求支持时请提供', code: '支持代码', reason: '原因', time: '时间' },
-  actions: { tryAgain: '重试', signIn: '前往登录页', signInAgain: '重新登录', openApplication: '打开应用', cancel: '取消' },
+  actions: { tryAgain: '重试', signIn: '前往登录页', signInAgain: '重新登录', openApplication: '打开应用', cancel: '取消', renew: '前往云商店续费' },
   whatToDo: '现在该怎么办',
   retryIn: (seconds) => `请在约 ${seconds} 秒后重试。`,
   signIn: {
