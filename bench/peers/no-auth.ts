@@ -27,6 +27,7 @@ const principal: Principal = {
   name: '李华',
   role: 'user',
   departmentCode: '10000',
+  access: 'full',
 }
 const now = systemClock.now()
 const session: Session = {

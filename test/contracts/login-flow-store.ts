@@ -12,7 +12,15 @@ export function anyConfirmation (name: string, expiresAt = 2_000): PendingConfir
   return {
     ref: sha256(name) as FlowRef,
     principal: {
-      tenantId, tenantName: '某企业', appId, instanceId: 'instance-1' as InstanceId, userName, name: '张三', role: 'user', departmentCode: '',
+      tenantId,
+      tenantName: '某企业',
+      appId,
+      instanceId: 'instance-1' as InstanceId,
+      userName,
+      name: '张三',
+      role: 'user',
+      departmentCode: '',
+      access: 'full',
     },
     knownLoss: versionAt(1),
     clientId: 'client-1',

@@ -54,6 +54,7 @@ t.test('C-46 the upstream verifies the assertion with the published keys', async
     role: 'user',
     department: 'D-01',
     instance: 'instance-1',
+    access: 'full',
   })
   await t.rejects(verify(token, keys, gateway.clock.now() + 300_000), { code: 'ERR_JWT_EXPIRED' })
   await t.rejects(verify(token, keys, gateway.clock.now(), 'app-2'), { code: 'ERR_JWT_CLAIM_VALIDATION_FAILED' })
@@ -81,7 +82,7 @@ t.test('one assertion serves a session until 60 seconds before its end, or until
   t.not(second, first)
   const changes: Partial<Principal>[] = [
     { role: 'admin' }, { name: 'Bob' }, { departmentCode: 'D-02' }, { tenantName: 'B' }, { instanceId: 'i2' as never }, { appId: 'app-2' as never },
-    { userName: 'bob' as never }, { tenantId: 'b' as never },
+    { userName: 'bob' as never }, { tenantId: 'b' as never }, { access: 'read-only' },
   ]
   let last = second
   for (const change of changes) {

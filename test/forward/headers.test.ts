@@ -117,6 +117,7 @@ t.test('the upstream learns who is there, from where, and by which address', asy
   t.equal(value(identityHeaders.role), 'user')
   t.equal(value(identityHeaders.department), 'D-01')
   t.equal(value(identityHeaders.instance), 'instance-1')
+  t.equal(value(identityHeaders.access), 'full')
   t.match(value(identityHeaders.assertion), /^[\w-]+\.[\w-]+\.[\w-]+$/)
   t.ok(rawHeaders.includes('Accept-Language'), 'a client\'s header keeps its spelling')
   t.strictSame(valuesOf(rawHeaders, 'x-twice'), ['1', '2'])

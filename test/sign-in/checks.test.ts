@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Secret } from '../../src/base/secret.ts'
-import type { AccessView, AppId, PushVersion, TenantId, UserName } from '../../src/directory/model.ts'
+import type { AccessView } from '../../src/directory/access-view.ts'
+import type { AppId, PushVersion, TenantId, UserName } from '../../src/directory/model.ts'
 import type { FlowRef, LoginFlow, LoginFlowStore, PendingConfirmation } from '../../src/session/login-flow.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { AuthorizationServer, TokenAnswer, UserinfoAnswer } from '../../src/sign-in/authorization-server.ts'
@@ -17,6 +18,7 @@ import { finishLogin, type FinishLoginDeps } from '../../src/sign-in/finish-logi
 import { flowRefOf, stateOf } from '../../src/sign-in/flow-cookies.ts'
 import { found, type LoginAttempt } from '../../src/sign-in/login-attempt.ts'
 import type { SignInSettings } from '../../src/sign-in/settings.ts'
+import { contractRules } from '../support/instance-pushes.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
 const appId = 'app-1' as AppId
@@ -36,8 +38,9 @@ const view: AccessView = {
   tenants: [{ ...row, name: '晨曦', tenantCode: 'sunrise', orderId: 'order-1', authorizationServer: server }],
   bindings: [{ ...row, clientId: 'client-1', clientSecret: new Secret('client-secret') }],
   accounts: [account],
+  instances: [],
 }
-const empty: AccessView = { tenantId, appId, tenants: [], bindings: [], accounts: [] }
+const empty: AccessView = { tenantId, appId, tenants: [], bindings: [], accounts: [], instances: [] }
 const client = { authorizationServer: server, clientId: 'client-1', clientSecret: new Secret('client-secret') }
 
 interface World {
@@ -106,6 +109,7 @@ function createWorld (): World {
     flows,
     authorizationServer,
     clock,
+    contract: contractRules,
     get settings () { return world.settings },
     limits: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43_200, renewalGraceSeconds: 300 },
     directory: {

@@ -63,6 +63,7 @@ export const alice: Principal = {
   name: '爱丽丝 A%',
   role: 'user',
   departmentCode: 'D-01',
+  access: 'full',
 }
 
 function sessionOf (ref: string, principal = alice): Session {

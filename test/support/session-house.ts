@@ -13,13 +13,22 @@ import type { Session, SessionRef, TokenSet } from '../../src/session/session.ts
 import { startSession } from '../../src/session/start-session.ts'
 import { openLmdbStorage, type Storage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
 import { accountsPush, appId, applicationPush, tenantId, tenantPush, userName } from './directory-pushes.ts'
+import { contractRules } from './instance-pushes.ts'
 import { ManualClock } from './manual-clock.ts'
 
 export const limits: SessionLimits = { idleTimeoutSeconds: 3_600, absoluteTimeoutSeconds: 43_200, renewalGraceSeconds: 600 }
 export const tokenLifeMs = 7_200_000
 
 const principal: Principal = {
-  tenantId, tenantName: 'Acme', appId, instanceId: 'instance-1' as InstanceId, userName, name: '张三', role: 'user', departmentCode: '',
+  tenantId,
+  tenantName: 'Acme',
+  appId,
+  instanceId: 'instance-1' as InstanceId,
+  userName,
+  name: '张三',
+  role: 'user',
+  departmentCode: '',
+  access: 'full',
 }
 
 /** Everything that judges a request's session, on real storage, with the authorization server's answers in the test's hands. */
@@ -48,14 +57,14 @@ export interface SessionHouse {
 export const cookieOf = (id: string): string => `__Host-jointgate=${id}`
 export const refOf = (cookieHeader: string): SessionRef => sha256(cookieHeader.replace('__Host-jointgate=', '')) as SessionRef
 
-export async function openSessionHouse (t: Test, ownLimits: Partial<SessionLimits> = {}): Promise<SessionHouse> {
+export async function openSessionHouse (t: Test, ownLimits: Partial<SessionLimits> = {}, contract = contractRules): Promise<SessionHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'jointgate-session-'))
-  const storage = openLmdbStorage(folder, new SealedBox([Buffer.alloc(32, 1)]))
+  const clock = new ManualClock()
+  const storage = openLmdbStorage(folder, new SealedBox([Buffer.alloc(32, 1)]), clock)
   t.teardown(async () => {
     await storage.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  const clock = new ManualClock()
   const { directory } = storage
   const counts = { replaces: 0, views: 0 }
   const sessions: Storage['sessions'] = {
@@ -98,6 +107,7 @@ export async function openSessionHouse (t: Test, ownLimits: Partial<SessionLimit
     },
     clock,
     limits: ownRules,
+    contract,
     renew,
     onBackgroundFault: (error, ref) => { house.faults.push({ error, ref }) },
   })
