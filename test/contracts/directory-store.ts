@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import type { Test } from 'tap'
 import { Secret } from '../../src/base/secret.ts'
 import type { DirectoryStore } from '../../src/directory/directory-store.ts'
-import type { AccessView, AppId, InstanceId, TenantId, UserName } from '../../src/directory/model.ts'
+import type { AccessView } from '../../src/directory/access-view.ts'
+import type { AppId, InstanceId, TenantId, UserName } from '../../src/directory/model.ts'
 import type { PushMessage } from '../../src/directory/push-message.ts'
 import { MemoryDirectory } from '../support/memory-directory.ts'
 import { accountsPush, appId, applicationPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
@@ -25,8 +26,8 @@ function comparable ({ tenants, bindings, accounts, ...rest }: AccessView): unkn
 export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<DirectoryStore>): void {
   t.test('what is unknown has empty lists and a revision', async (t) => {
     const store = await openStore(t)
-    t.strictSame(await view(store), { tenantId, appId, tenants: [], bindings: [], accounts: [] })
-    t.strictSame(await store.viewTenant('production', tenantId, appId), { tenantId, appId, tenants: [], bindings: [], accounts: [] })
+    t.strictSame(await view(store), { tenantId, appId, tenants: [], bindings: [], accounts: [], instances: [] })
+    t.strictSame(await store.viewTenant('production', tenantId, appId), { tenantId, appId, tenants: [], bindings: [], accounts: [], instances: [] })
     t.equal(store.revisionOf('production', tenantId), 0)
   })
 

@@ -13,6 +13,7 @@ import type { FlowRef } from '../../src/session/login-flow.ts'
 import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
 import { appId, kitKey, openTestGateway, sendPush, toPushTime, wireAccount, type TestGateway } from '../support/build-gateway.ts'
 import { openFakeAuthorizationServer } from '../support/fake-authorization-server.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 
 const tenantId = '68cbc86abc2018ab880d92f36422fa0e'
 const evilTenantId = 'eeeeeeeebc2018ab880d92f36422fa0e'
@@ -106,14 +107,14 @@ t.test('an object with more names than anybody means to send is refused before i
 
 t.test('a data folder may have a dot in its name', async (t) => {
   const folder = join(t.testdir(), 'app.example.com')
-  const storage = openLmdbStorage(folder, new SealedBox([randomBytes(32)]))
+  const storage = openLmdbStorage(folder, new SealedBox([randomBytes(32)]), new ManualClock())
   await storage.check()
   await storage.close()
   t.ok(existsSync(join(folder, 'data.mdb')))
 })
 
 t.test('a sweep of what strangers began holds up no request: others get their turn every thousand rows', async (t) => {
-  const storage = openLmdbStorage(t.testdir(), new SealedBox([randomBytes(32)]))
+  const storage = openLmdbStorage(t.testdir(), new SealedBox([randomBytes(32)]), new ManualClock())
   t.teardown(() => storage.close())
   const flow = { kind: 'unified', appId: appId as AppId, returnTo: '/', startedAt: 0 } as const
   await Promise.all(Array.from({ length: 3_500 }, (_, index) =>

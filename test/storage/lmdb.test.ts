@@ -19,6 +19,7 @@ import { anyConfirmation, anyFlow, testLoginFlowStore } from '../contracts/login
 import { testSessionStore } from '../contracts/session-store.ts'
 import { anySigningKey, testSigningKeyStore } from '../contracts/signing-key-store.ts'
 import { anySession } from '../support/any-session.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { accountsPush, appId, applicationPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
 
 const keyOf = (byte: number): Buffer => Buffer.alloc(32, byte)
@@ -31,7 +32,7 @@ function newFolder (t: Test): string {
 }
 
 function openIn (t: Test, folder: string, ...keys: Buffer[]): Storage {
-  const storage = openLmdbStorage(folder, new SealedBox(keys.length === 0 ? [keyOf(1)] : keys))
+  const storage = openLmdbStorage(folder, new SealedBox(keys.length === 0 ? [keyOf(1)] : keys), new ManualClock())
   t.teardown(() => storage.close())
   return storage
 }
@@ -254,8 +255,8 @@ t.test('C-35: each operation of a closed store rejects with GW_STORAGE_UNAVAILAB
 t.test('a folder that cannot be made, and a file in its place, is GW_STORAGE_UNAVAILABLE', async (t) => {
   const folder = newFolder(t)
   writeFileSync(join(folder, 'file'), '')
-  t.throws(() => openLmdbStorage(join(folder, 'file'), new SealedBox([keyOf(1)])), { code: 'GW_STORAGE_UNAVAILABLE' })
-  t.throws(() => openLmdbStorage(join(folder, 'file', 'under'), new SealedBox([keyOf(1)])), { code: 'GW_STORAGE_UNAVAILABLE' })
+  t.throws(() => openLmdbStorage(join(folder, 'file'), new SealedBox([keyOf(1)]), new ManualClock()), { code: 'GW_STORAGE_UNAVAILABLE' })
+  t.throws(() => openLmdbStorage(join(folder, 'file', 'under'), new SealedBox([keyOf(1)]), new ManualClock()), { code: 'GW_STORAGE_UNAVAILABLE' })
 })
 
 t.test('check reaches the disk', async (t) => {

@@ -1,4 +1,5 @@
 // A gateway's storage in a process of its own, which a test kills in the middle of its work. Arguments: folder, key (base64).
+import { systemClock } from '../../src/base/clock.ts'
 import { SealedBox } from '../../src/base/sealed-box.ts'
 import type { UserName } from '../../src/directory/model.ts'
 import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
@@ -8,7 +9,7 @@ import { anySession } from './any-session.ts'
 import { accountsPush, applicationPush, tenantPush } from './directory-pushes.ts'
 
 const [folder = '', key = ''] = process.argv.slice(2)
-const storage = openLmdbStorage(folder, new SealedBox([Buffer.from(key, 'base64')]))
+const storage = openLmdbStorage(folder, new SealedBox([Buffer.from(key, 'base64')]), systemClock)
 const tell = (line: string): void => { process.stdout.write(`${line}\n`) }
 
 const session = anySession()

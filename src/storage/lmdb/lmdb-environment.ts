@@ -1,17 +1,42 @@
-import { mkdirSync, statfsSync } from 'node:fs'
-import { open, type RootDatabase } from 'lmdb'
+import { existsSync, mkdirSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { open, type Database, type RootDatabase } from 'lmdb'
 import { faults } from '../../base/coded-errors.ts'
 
-/** Opens (and makes, mode 700) the folder of the embedded store. One process writes it; commands may read beside it. */
-export function openLmdbEnvironment (folder: string): RootDatabase {
+/** More than there are tables: LMDB must be told before the first is opened. */
+const maximumTables = 64
+
+/**
+ * Opens (and makes, mode 700) the folder of the embedded store. One process writes it; commands may read beside it (`readOnly`), from
+ * a store that is there already.
+ */
+export function openLmdbEnvironment (folder: string, { readOnly = false } = {}): RootDatabase {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (readOnly) refuseMissing(folder)
+    else mkdirSync(folder, { recursive: true, mode: 0o700 })
     // Told so, or lmdb takes a folder with a dot in its name (`app.example.com`) for a file and cannot open it.
     // Batches are made by hand: those of an event turn fail on a turn of LMDB's own, where nobody can catch it.
-    return open({ path: folder, noSubdir: false, maxDbs: 16, eventTurnBatching: false })
+    const environment = open({ path: folder, noSubdir: false, maxDbs: maximumTables, eventTurnBatching: false, readOnly })
+    return readOnly ? withoutMissingTables(environment) : environment
   } catch (cause) {
     throw new faults.StorageUnavailable({ cause })
   }
+}
+
+function refuseMissing (folder: string): void {
+  // LMDB would make the folder and fail afterwards.
+  if (!existsSync(join(folder, 'data.mdb'))) throw new Error('there is no store in the folder')
+}
+
+/** A reader makes no table: one that a newer version has added is missing until the gateway has run with it. */
+function withoutMissingTables (environment: RootDatabase): RootDatabase {
+  const openDB = environment.openDB.bind(environment) as (name: string, options: object) => Database | undefined
+  environment.openDB = ((name: string, options: object) => {
+    const table = openDB(name, options)
+    if (table === undefined) throw new faults.StorageUnavailable({ cause: new Error(`the store has no table ${name} yet`) })
+    return table
+  }) as RootDatabase['openDB']
+  return environment
 }
 
 /** Runs a store operation; whatever LMDB throws becomes `GW_STORAGE_UNAVAILABLE`, never an empty answer (C-35). */
@@ -49,16 +74,22 @@ function toFault (cause: unknown): unknown {
 /** After a write that failed for want of room lmdb 3.5.6 damages its own memory, so there must always be room. */
 const leastFreeBytes = 67_108_864
 
-/**
- * Runs a write that adds to the store and resolves when it would survive a power cut: LMDB shows a commit before the disk has it,
- * so the promise of the write alone is not enough. With little room left on the disk nothing new is taken in; what is there can
- * still be read and removed.
- */
-export function written<Result> (environment: RootDatabase, write: () => Promise<Result>): Promise<Result> {
-  return guarded(environment, async () => {
+/** Runs a write that adds to the store: with little room left on the disk nothing new is taken in. */
+export function withRoom<Result> (environment: RootDatabase, write: () => Promise<Result>): Promise<Result> {
+  return guarded(environment, () => {
     const { path } = environment as RootDatabase & { path: string }
     const { bavail, bsize } = statfsSync(path)
     if (bavail * bsize < leastFreeBytes) throw new Error(`less than ${leastFreeBytes} bytes are free on the disk of the data folder`)
+    return write()
+  })
+}
+
+/**
+ * Runs a write that adds to the store and resolves when it would survive a power cut: LMDB shows a commit before the disk has it,
+ * so the promise of the write alone is not enough. What is there can still be read and removed when the disk is full.
+ */
+export function written<Result> (environment: RootDatabase, write: () => Promise<Result>): Promise<Result> {
+  return withRoom(environment, async () => {
     const result = await write()
     await environment.flushed
     return result
