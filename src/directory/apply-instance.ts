@@ -1,4 +1,5 @@
 import { sha256 } from '../base/digest.ts'
+import { isEnded } from './contract.ts'
 import type { Instance, InstanceEvent, InstanceEventType, InstanceOrder, OrderKey, ProvisioningReport } from './instance.ts'
 import { newer } from './merge-row.ts'
 import type { InstancePush } from './push-message.ts'
@@ -32,8 +33,8 @@ export const orderName = (scene: string, { orderId, orderLineId }: OrderKey): st
 function create (push: InstancePush, change: Change<'create'>, rows: RowReader): PushEffect {
   const known = rows.order(push.realm, change.order)
   const current = known === undefined ? undefined : rows.instance(push.realm, known)
-  if (current !== undefined) return becomes(push, current, revived(push, current))
   const { order, businessId, productId, expiresAt, buyer, provisioning, frontEndUrl, spareInstanceId } = change
+  if (current !== undefined) return createAgain(push, current, present({ productId, expiresAt }))
   const instanceId = rows.instance(push.realm, push.instanceId) === undefined ? push.instanceId : spareInstanceId
   const first: InstanceOrder = { version: push.version, scene: 'create', ...present({ productId, expiresAt }) }
   const row: Instance = {
@@ -46,6 +47,7 @@ function create (push: InstancePush, change: Change<'create'>, rows: RowReader):
     access: { frontEndUrl },
     usage: [],
     status: { value: 'normal', version: '' },
+    expired: '',
     orders: { [orderName('create', order)]: first },
     released: '',
     lastLoss: '',
@@ -53,6 +55,14 @@ function create (push: InstancePush, change: Change<'create'>, rows: RowReader):
   }
   const effect = becomes({ ...push, instanceId }, undefined, row, ['instance.created', order, present({ productId, expiresAt })])
   return { ...effect, writes: [...effect.writes, { kind: 'order', order, instanceId }] }
+}
+
+/** What was made stays; only the order counts from its first message on, whichever of them comes first. */
+function createAgain (push: InstancePush, current: Instance, bought: Pick<InstanceOrder, 'productId' | 'expiresAt'>): PushEffect {
+  if (push.version >= current.version) return becomes(push, current, revived(push, current))
+  const first: InstanceOrder = { version: push.version, scene: 'create', ...bought }
+  const orders = { ...current.orders, [orderName('create', current.order)]: first }
+  return becomes(push, current, revived(push, { ...current, version: push.version, orders }))
 }
 
 function takeOrder (push: InstancePush, current: Instance, scene: string, change: Change<'renew'> | Change<'upgrade'>): PushEffect {
@@ -69,14 +79,21 @@ function takeOrder (push: InstancePush, current: Instance, scene: string, change
   return becomes(push, current, row, [change.kind === 'renew' ? 'instance.renewed' : 'instance.upgraded', change.order, details])
 }
 
-const statusEvents = { normal: 'instance.unfrozen', frozen: 'instance.frozen', expired: 'instance.expired' } as const
+const statusEvents = { normal: 'instance.unfrozen', frozen: 'instance.frozen' } as const
 
 function setStatus (push: InstancePush, current: Instance, { status }: Change<'status'>): PushEffect {
   if (isOver(push, current)) return { kind: 'instance-unknown' }
+  if (status === 'expired') return expire(push, current)
   const lastLoss = newer(current.lastLoss, status === 'normal' ? '' : push.version)
   if (push.version < current.status.version) return becomes(push, current, { ...current, lastLoss })
   const row = revived(push, { ...current, status: { value: status, version: push.version }, lastLoss })
   return status === current.status.value ? becomes(push, current, row) : becomes(push, current, row, [statusEvents[status]])
+}
+
+/** No loss by itself: as with the clock, the days of grace begin, and a renewal in time ends no session. */
+function expire (push: InstancePush, current: Instance): PushEffect {
+  const row = revived(push, { ...current, expired: newer(current.expired, push.version) })
+  return isEnded(current) || !isEnded(row) ? becomes(push, current, row) : becomes(push, current, row, ['instance.expired'])
 }
 
 function release (push: InstancePush, current: Instance): PushEffect {

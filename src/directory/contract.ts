@@ -48,13 +48,19 @@ export function contractStanding (instance: Instance, now: number, graceDays: nu
 }
 
 /** Epoch ms of the end of what is paid; `undefined` if no order names one. */
-function endOfPaidTime ({ orders, status }: Instance): number | undefined {
+function endOfPaidTime (instance: Instance): number | undefined {
+  const { orders, expired } = instance
   const [newest] = Object.values(orders)
     .filter((order) => order.expiresAt !== undefined)
     .sort((a, b) => (a.version < b.version ? 1 : a.version > b.version ? -1 : 0))
-  const isLifted = newest !== undefined && newest.version > status.version
-  if (status.value !== 'expired' || isLifted) return newest?.expiresAt
-  return Math.min(timeOf(status.version), newest?.expiresAt ?? Infinity)
+  return isEnded(instance) ? Math.min(timeOf(expired), newest?.expiresAt ?? Infinity) : newest?.expiresAt
+}
+
+/** Whether the marketplace's word that the paid time is over (V1) still counts: a newer order with a time or "normal" lifts it. */
+export function isEnded ({ orders, status, expired }: Instance): boolean {
+  const lifting = Object.values(orders).filter((order) => order.expiresAt !== undefined).map((order) => order.version)
+  if (status.value === 'normal' && status.version !== '') lifting.push(status.version)
+  return expired !== '' && lifting.every((version) => version <= expired)
 }
 
 export type Door =

@@ -101,11 +101,12 @@ function newestFirst<Row extends { version: string }> (rows: readonly Row[]): Ro
   return [...rows].sort((a, b) => (a.version < b.version ? 1 : a.version > b.version ? -1 : 0))
 }
 
-/** A freeze or a release is a loss only where the seller's rules close the door for it. */
+/** A freeze or a release is a loss for those who were let in by that purchase, where the seller's rules close the door for it. */
 function newestLoss (view: AccessView, rules: ContractRules): PushVersion | '' {
   const ofRows = [...view.tenants, ...view.bindings, ...view.accounts].map(({ lastLoss }) => lastLoss)
-  const ofFreezes = isOpening(rules.frozen) ? [] : view.instances.map(({ lastLoss }) => lastLoss)
-  const ofReleases = isOpening(rules.released) ? [] : view.instances.map(({ released }) => released)
+  const instances = view.instances.filter(({ instanceId }) => view.accounts.some((account) => account.instanceId === instanceId))
+  const ofFreezes = isOpening(rules.frozen) ? [] : instances.map(({ lastLoss }) => lastLoss)
+  const ofReleases = isOpening(rules.released) ? [] : instances.map(({ released }) => released)
   return [...ofRows, ...ofFreezes, ...ofReleases].reduce<PushVersion | ''>((newest, loss) => (loss > newest ? loss : newest), '')
 }
 

@@ -83,7 +83,9 @@ export interface Instance {
   readonly refusal?: string
   readonly access: InstanceAccess
   readonly usage: readonly InstanceUsage[]
-  readonly status: { readonly value: ContractStatus, readonly version: PushVersion | '' }
+  readonly status: { readonly value: Exclude<ContractStatus, 'expired'>, readonly version: PushVersion | '' }
+  /** The newest word of V1 that the paid time is over, `''` if none came. Apart from `status`: it must not lift a freeze. */
+  readonly expired: PushVersion | ''
   /** By scene, order and line. The newest one that names a time says until when is paid. */
   readonly orders: Readonly<Record<string, InstanceOrder>>
   /** The newest releaseInstance, `''` if none came. Nothing revives a released instance outside the test realm. */
