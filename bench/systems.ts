@@ -31,6 +31,23 @@ const client = { clientId: 'client-1', clientSecret: 'client-secret-1', authenti
 
 /** Starts all systems on one upstream. */
 export async function openBench (): Promise<Bench> {
+  const { site, close } = await openSite()
+  try {
+    const gateway = await openGateway(site)
+    const peers = [await openNoAuth(site, gateway.cookie), await openApache(site), await openNginx(site, gateway.cookie)]
+    return {
+      systems: [gateway, ...peers.filter((peer) => typeof peer !== 'string')],
+      skipped: peers.filter((peer) => typeof peer === 'string'),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A folder with everything compiled, and the upstream. */
+async function openSite (): Promise<{ site: Site, close: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'jointgate-bench-'))
   // Apache's worker is another user.
   chmodSync(folder, 0o755)
@@ -47,14 +64,25 @@ export async function openBench (): Promise<Bench> {
     const upstreamPort = await freePort()
     const upstream = `http://127.0.0.1:${upstreamPort}`
     keep(await startServer(1, [process.execPath, join(folder, 'bench/peers/upstream.js'), String(upstreamPort)], upstreamPort))
-    const site = { folder, upstream, keep, closers }
-    const gateway = await openGateway(site)
-    const peers = [await openNoAuth(site, gateway.cookie), await openApache(site), await openNginx(site, gateway.cookie)]
-    return {
-      systems: [gateway, ...peers.filter((peer) => typeof peer !== 'string')],
-      skipped: peers.filter((peer) => typeof peer === 'string'),
-      close,
-    }
+    return { site: { folder, upstream, keep, closers }, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+export interface GatewayAlone {
+  readonly gateway: System
+  readonly folder: string
+  readonly tenantId: string
+  close (): Promise<void>
+}
+
+/** The gateway with its upstream and nobody to compare it with. */
+export async function openGatewayAlone (): Promise<GatewayAlone> {
+  const { site, close } = await openSite()
+  try {
+    return { gateway: await openGateway(site), folder: site.folder, tenantId, close }
   } catch (error) {
     await close()
     throw error
