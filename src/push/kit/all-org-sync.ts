@@ -17,7 +17,7 @@ export const allOrgSync: KitInterface = {
     const read = keys.safeParse(body)
     if (!read.success) return illegal(read.error)
     const { orgInfoList, testFlag: realm, timeStamp: version, tenantId, instanceId } = read.data
-    const list = typeof orgInfoList === 'string' ? await readListText(orgInfoList) ?? readUnquotedList(orgInfoList) : orgInfoList
+    const list = typeof orgInfoList === 'string' ? await readListText(orgInfoList) ?? await readUnquotedList(orgInfoList) : orgInfoList
     const departments = await readWireList(list, { member: 'orgInfoList', element: wholeDepartment, toItem: toDepartment })
     if (departments.kind === 'illegal') return departments
     const push: DepartmentsPush = {

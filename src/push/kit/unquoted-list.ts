@@ -1,4 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { decodeString, endOfString } from '../signature/json-tokens.ts'
+import { sliceLength } from './list-text.ts'
 
 /** A department in the words of the text; what is missing in it the schema says. */
 export type UnquotedDepartment = Partial<Record<'orgCode' | 'orgName' | 'parentCode', string>>
@@ -12,11 +14,11 @@ const canonicalNames = new Map<string, keyof UnquotedDepartment>([
  *
  * Nothing is escaped there, so a department's name may look like the end of its member. Only a text with one reading is taken: no
  * name but the known ones and none twice, in a bare value nothing that means something elsewhere in the text, no `null` (a word or
- * no value?). A text of JSON is none of these, since a name in quotes is none.
+ * no value?). No list in JSON reads so: there the names stand in quotes.
  *
  * @returns `undefined` if the text has no reading, or may have two
  */
-export function readUnquotedList (text: string): UnquotedDepartment[] | undefined {
+export async function readUnquotedList (text: string): Promise<UnquotedDepartment[] | undefined> {
   const departments: UnquotedDepartment[] = []
   const scanner = new Scanner(text)
   if (!scanner.take('[')) return undefined
@@ -24,6 +26,7 @@ export function readUnquotedList (text: string): UnquotedDepartment[] | undefine
     const department = scanner.take('{') ? readDepartment(scanner) : undefined
     if (department === undefined) return undefined
     departments.push(department)
+    if (departments.length % sliceLength === 0) await setImmediate()
   } while (scanner.take(','))
   return scanner.take(']') && scanner.isAtEnd() ? departments : undefined
 }

@@ -54,7 +54,10 @@ export const userName = filled(64).transform((value) => value as UserName)
 
 /** The object without the members that have no value: "absent" must not be mistaken for "cleared". */
 export function present<Members extends object> (members: Members): { [Name in keyof Members]?: NonNullable<Members[Name]> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value != null)) as ReturnType<typeof present<Members>>
+  const kept: Record<string, unknown> = {}
+  // Not by entries: for 5000 users that alone takes 20 ms. The names are the schemas' own, none of them is `__proto__`.
+  for (const name in members) if (members[name] != null) kept[name] = members[name]
+  return kept as ReturnType<typeof present<Members>>
 }
 
 /**
