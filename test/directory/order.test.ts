@@ -142,7 +142,8 @@ t.test('an order extends once, also when its retry comes under a newer signature
   await renew(3, 'r2', 200)
   await renew(4, 'r1', 100)
   const [instance] = await directory.findInstances('production', ['one' as InstanceId])
-  t.same(Object.values(instance!.orders).map(({ version, expiresAt }) => [version, expiresAt]), [[versionAt(1), undefined], [versionAt(2), 100], [versionAt(3), 200]])
+  const taken = Object.values(instance?.orders ?? {}).map(({ version, expiresAt }) => [version, expiresAt])
+  t.same(taken, [[versionAt(1), undefined], [versionAt(2), 100], [versionAt(3), 200]])
 })
 
 t.test('what comes after a release is refused, a repeated release is not; the test realm revives', async (t) => {
@@ -166,7 +167,8 @@ t.test('the seller\'s system may choose the id until the marketplace was told on
   const buyer: Buyer = { customerName: '示例客户' }
   await commit(directory, push(1, creation('o1', { provisioning: 'pending', buyer })))
   const wish = (instanceId: string) => push(2, { kind: 'provision', report: { kind: 'ready', instanceId: instanceId as InstanceId, adminUrl: 'https://admin' } })
-  t.match(await commit(directory, wish('mine')), { instance: { instanceId: 'mine', provisioning: 'ready', buyer, access: { frontEndUrl: 'https://app', adminUrl: 'https://admin' } } })
+  const access = { frontEndUrl: 'https://app', adminUrl: 'https://admin' }
+  t.match(await commit(directory, wish('mine')), { instance: { instanceId: 'mine', provisioning: 'ready', buyer, access } })
   t.match(await directory.findInstanceOfOrder('production', order('o1')), { instanceId: 'mine' })
   t.same(await directory.findInstances('production', ['one' as InstanceId]), [])
   await commit(directory, push(3, { kind: 'tell' }, { instanceId: 'mine' as InstanceId }))
