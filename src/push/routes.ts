@@ -2,23 +2,25 @@ import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } f
 import type { Secret } from '../base/secret.ts'
 import { discardBody } from './discard-body.ts'
 import { kitInterfaces } from './kit/kit-interfaces.ts'
-import { resultOf, type PushOutcome, type PushReport } from './push-report.ts'
-import { createReceivePush, type ReceivePushOptions } from './receive-push.ts'
+import { accessKeysOf } from './push-keys.ts'
+import { answerOf, type PushOutcome, type PushReport, type SignatureScheme } from './push-report.ts'
+import { createReceivePush, type ReceivedPush, type ReceivePushOptions } from './receive-push.ts'
 import { bodySign, bodySignHeader } from './signature/body-sign.ts'
-import { readKitV2Stamp } from './signature/kit-v2.ts'
+import { generationOf, judgeStampOf, keyKindOf, type PushCall } from './verify-call.ts'
 
 export type PushRoutesOptions = ReceivePushOptions
 
 /** 5000 users take 1.3 MB; sync.md §6, row 13. */
-const bodyLimit = 16 * 1024 * 1024
+const kitBodyLimit = 16 * 1024 * 1024
+/** The longest documented body has seven kilobytes. */
+const baseBodyLimit = 1024 * 1024
 
 /**
- * The marketplace's calls below the production address. Everything in this scope is answered in its protocol: HTTP 200, a result
- * code, signed (sync.md §0.4: any other status is a failure whatever the body says).
+ * The marketplace's calls at and below the production address. Everything in this scope is answered in its protocol: HTTP 200, a
+ * result code, signed (sync.md §0.4: any other status is a failure whatever the body says).
  */
 export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, options) => {
   const receivePush = createReceivePush(options)
-  const answer = createAnswer(options.kitKeys)
 
   // The bytes as they came are what is signed, whatever their label says (T-22).
   scope.removeAllContentTypeParsers()
@@ -28,24 +30,47 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
     // A malformed label would be refused by the server before anybody could look at the signature.
     request.raw.headers['content-type'] = 'application/octet-stream'
   })
-  const checkStamp = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    const reading = readKitV2Stamp(request.headers, options.clock.now())
-    return reading.kind === 'refused' ? answer(request, reply, { outcome: reading.because }) : undefined
-  }
+
+  /** What was decided without looking at the signature is signed with the first key of the kind. */
+  const refuse = async (request: FastifyRequest, reply: FastifyReply, scheme: SignatureScheme, refusal: Pick<PushReport, 'outcome' | 'cause'>) =>
+    answer(request, reply, {
+      report: { scheme, interface: kitNameOf(request), ...refusal },
+      signingKey: accessKeysOf(keyKindOf(scheme), options.keys.current())[0],
+    })
+
+  const serve = (scheme: SignatureScheme, toCall: (request: FastifyRequest) => PushCall) => ({
+    bodyLimit: keyKindOf(scheme) === 'kit' ? kitBodyLimit : baseBodyLimit,
+    onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
+      const because = judgeStampOf(scheme, { headers: request.headers, query: rawQueryOf(request) }, options.clock.now())
+      return because === undefined ? undefined : refuse(request, reply, scheme, { outcome: because })
+    },
+    errorHandler: async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
+      refuse(request, reply, scheme, { outcome: outcomeOf(error), cause: error }),
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const received = await receivePush(toCall(request), (what, err) => {
+        request.log.error({ event: 'push.background-fault', what, err }, 'something beside an answered push failed')
+      })
+      return answer(request, reply, received)
+    },
+  })
 
   for (const kit of kitInterfaces) {
-    scope.post(`/produceAPI/v2/${kit.name}`, { bodyLimit, onRequest: checkStamp }, async (request, reply) => {
-      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-      return answer(request, reply, await receivePush({ kit, headers: request.headers, body }))
-    })
+    const kitCall = (scheme: 'kit-v1' | 'kit-v2') => (request: FastifyRequest) => ({ scheme, kit, headers: request.headers, body: bodyOf(request) })
+    scope.post(`/produceAPI/v2/${kit.name}`, serve('kit-v2', kitCall('kit-v2')))
+    scope.post(`/produceAPI/${kit.name}`, serve('kit-v1', kitCall('kit-v1')))
   }
+  scope.post('/', serve('base-v2', (request) => ({ scheme: 'base-v2', query: rawQueryOf(request), body: bodyOf(request) })))
+  scope.get('/', { exposeHeadRoute: false, ...serve('base-v1', (request) => ({ scheme: 'base-v1', query: rawQueryOf(request) })) })
 
   // As routes and before the body is read: the forwarder's catch-all would take what only a not-found handler waits for.
-  for (const url of ['/', '/*']) {
-    const refuse = async (request: FastifyRequest, reply: FastifyReply) => answer(request, reply, { outcome: 'interface-unknown' })
-    scope.all(url, { onRequest: refuse }, refuse)
+  const unknown = (scheme: SignatureScheme) => {
+    const handler = async (request: FastifyRequest, reply: FastifyReply) => refuse(request, reply, scheme, { outcome: 'interface-unknown' })
+    return { onRequest: handler, handler }
   }
-  scope.setErrorHandler(async (error: FastifyError, request, reply) => answer(request, reply, { outcome: outcomeOf(error), cause: error }))
+  const otherMethods = scope.supportedMethods.filter((method) => method !== 'GET' && method !== 'POST')
+  scope.route({ method: otherMethods, url: '/', ...unknown('base-v2') })
+  scope.all('/*', unknown('kit-v2'))
+  scope.setErrorHandler(async (error: FastifyError, request, reply) => refuse(request, reply, 'kit-v2', { outcome: outcomeOf(error), cause: error }))
 }
 
 function outcomeOf (error: FastifyError): PushOutcome {
@@ -53,28 +78,39 @@ function outcomeOf (error: FastifyError): PushOutcome {
   return error.statusCode !== undefined && error.statusCode < 500 ? 'body-broken' : 'failed'
 }
 
-function createAnswer (keys: readonly Secret[]) {
-  return async (request: FastifyRequest, reply: FastifyReply, report: PushReport): Promise<FastifyReply> => {
-    const result = resultOf(report)
-    const body = Buffer.from(JSON.stringify(result))
-    const key = keys[report.keyIndex ?? 0]
-    // On the raw response: Fastify would write the name in lower case, which the marketplace doesn't know (sync.md §3.6).
-    if (key !== undefined) reply.raw.setHeader(bodySignHeader, bodySign(key.reveal(), body))
-    if (!await discardBody(request.raw)) reply.header('connection', 'close')
-    log(request, report, result.resultCode)
-    // Bytes, not text: to text of this type Fastify adds a charset, and the marketplace asks for exactly this type.
-    return reply.code(200).header('content-type', 'application/json').send(body)
-  }
+function bodyOf ({ body }: FastifyRequest): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
 }
 
-function log (request: FastifyRequest, { cause, ...report }: PushReport, resultCode: string): void {
-  const line = { event: 'push.received', interface: interfaceOf(request), ...report, resultCode }
-  if (report.outcome === 'failed') request.log.error({ ...line, err: cause }, 'a push could not be stored')
-  else request.log.info(line, `push answered: ${report.outcome}`)
+/** What the signature covers: a parsed query has lost it (sync.md §3.1). */
+function rawQueryOf ({ raw: { url = '' } }: FastifyRequest): string {
+  const start = url.indexOf('?')
+  return start === -1 ? '' : url.slice(start + 1)
 }
 
 /** The name of a route of ours, never the client's text. */
-function interfaceOf ({ routeOptions: { url = '' } }: FastifyRequest): string {
+function kitNameOf ({ routeOptions: { url = '' } }: FastifyRequest): string {
   const name = url.split('/').at(-1)
   return kitInterfaces.find((kit) => kit.name === name)?.name ?? 'unknown'
+}
+
+async function answer (request: FastifyRequest, reply: FastifyReply, { report, signingKey }: ReceivedPush): Promise<FastifyReply> {
+  const body = Buffer.from(answerOf(report))
+  sign(reply, signingKey, body)
+  if (!await discardBody(request.raw)) reply.header('connection', 'close')
+  log(request, report, body)
+  // Bytes, not text: to text of this type Fastify adds a charset, and the marketplace asks for exactly this type.
+  return reply.code(200).header('content-type', 'application/json').send(body)
+}
+
+/** On the raw response: Fastify would write the name in lower case, which the marketplace doesn't know (sync.md §3.6). */
+function sign (reply: FastifyReply, key: Secret | undefined, body: Buffer): void {
+  if (key !== undefined) reply.raw.setHeader(bodySignHeader, bodySign(key.reveal(), body))
+}
+
+function log (request: FastifyRequest, { cause, scheme, details, storedAnswer, ...report }: PushReport, body: Buffer): void {
+  const { resultCode } = JSON.parse(body.toString()) as { resultCode: string }
+  const line = { event: 'push.received', family: keyKindOf(scheme), generation: generationOf(scheme), ...report, resultCode }
+  if (report.outcome === 'failed') request.log.error({ ...line, err: cause }, 'a push could not be stored')
+  else request.log.info(line, `push answered: ${report.outcome}`)
 }

@@ -85,7 +85,7 @@ function verify ({ token, variant, parameters, zone }: V1Message, keys: readonly
 }
 
 /** Strings say what they say, all else is its JSON text; `null` and blanks are left out (sync.md §3.1). */
-function bodyParameters (text: SignableText & { kind: 'signable' }): Parameters {
+export function bodyParameters (text: SignableText & { kind: 'signable' }): Parameters {
   const parameters = new Map<string, string>()
   for (const [name, value] of text.values) {
     const said = value.startsWith('"') ? JSON.parse(value) as string : value

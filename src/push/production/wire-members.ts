@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import type { InstanceId, Realm } from '../../directory/model.ts'
+import { filled } from '../kit/wire-members.ts'
+import { parseWireTime } from '../signature/wire-time.ts'
+
+/** A member that may be left out. A blank is no value either: a V1 query says `productId=` (sync.md §3.1). */
+export function optional<Schema extends z.ZodType> (schema: Schema) {
+  return z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
+}
+
+/** What nothing depends on: of a wrong form it is left out, since to refuse would cost the seller an order. */
+export function incidental<Schema extends z.ZodType> (schema: Schema) {
+  return optional(schema).catch(undefined)
+}
+
+export const instanceId = filled(64).transform((value) => value as InstanceId)
+export const orderId = filled(64)
+export const orderLineId = filled(64)
+export const productId = optional(filled(64))
+
+/** `1` is debugging, whatever else stands there, or nothing, is not (sync.md §4.0). */
+export const testFlag = z.unknown().transform((value): Realm => (value === '1' || value === 1 ? 'test' : 'production'))
+
+/** `yyyyMMddHHmmss` or 17 digits, in UTC here (sync.md §4.3). Epoch ms. */
+export const expireTime = z.string().transform((value, context) => {
+  const time = parseWireTime(value, 'utc')
+  if (time !== undefined) return time
+  context.addIssue({ code: 'custom' })
+  return z.NEVER
+})
+
+/** What a V2 call about an order of an instance names. */
+export const orderHead = { instanceId, orderId, orderLineId, testFlag }
