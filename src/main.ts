@@ -7,6 +7,9 @@ const usage = `Usage: jointgate [verb]
   serve      run the gateway (the default)
   check      judge the configuration and print what it means
   demo       run gateway, simulator and a sample application on loopback
+  pushes     list | show N | diff N | replay: what the marketplace told, masked
+  keys       status: which access keys are there and which of them sign
+  erasures   list: the receipts of what was erased
 
   --help     this text
   --version  the version
@@ -16,6 +19,12 @@ Settings are environment variables named JOINTGATE_… and keys of jointgate.yam
 
 /** Runs one verb. Verbs are loaded when asked for, so that `check` needs no server and `serve` no simulator. */
 async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<number | undefined> {
+  // These have words of their own.
+  switch (verb) {
+    case 'pushes': return (await import('./commands/pushes.ts')).pushes(rest)
+    case 'keys': return (await import('./commands/keys.ts')).keys(rest)
+    case 'erasures': return (await import('./commands/erasures.ts')).erasures(rest)
+  }
   switch (rest.length === 0 ? verb : 'too many words') {
     case 'serve': return (await import('./commands/serve.ts')).serve()
     case 'check': return (await import('./commands/check.ts')).check()

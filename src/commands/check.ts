@@ -2,9 +2,11 @@ import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { accessSync, constants, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { sha256 } from '../base/digest.ts'
+import type { Secret } from '../base/secret.ts'
 import { loadConfig, processSources, type Config } from '../config/load-config.ts'
 import type { ListenAddress } from '../config/forms.ts'
 import { configWarnings } from '../config/warnings.ts'
+import { fingerprintOf } from '../push/push-keys.ts'
 import { exitCodes, printComplaints } from './report.ts'
 
 /** Judges the configuration without starting anything and prints what it means. Keys appear as fingerprints only. */
@@ -34,7 +36,8 @@ function describe ({ application, listen, storage, secretKeys, marketplace, sess
     ['upstream', application.upstream],
     ['storage', `LMDB in ${storage.directory}`],
     ['sealing keys', secretKeys.map((key, index) => `${fingerprint(Buffer.from(key.reveal(), 'base64'))}${index === 0 ? ' (seals)' : ''}`).join(', ')],
-    ['Kit access keys', String(marketplace.kitKeys.length)],
+    ['Kit access keys', describeAccessKeys(marketplace.kitKeys)],
+    ['production keys', describeAccessKeys(marketplace.productionKeys)],
     ['private keys', marketplace.privateKeys.map((pem) => describePrivateKey(pem.reveal())).join(', ') || 'none'],
     ['tenant domains', marketplace.tenantDomains.join(', ') || 'any public https name'],
     ['sessions', `end after ${session.idleTimeoutSeconds} s without a request, after ${session.absoluteTimeoutSeconds} s in any case`],
@@ -46,8 +49,12 @@ const hostPort = ({ host, port }: ListenAddress): string => `${host.includes(':'
 /** Enough to tell two keys apart; of 256 random bits it gives nothing away. */
 const fingerprint = (bytes: Buffer): string => sha256(bytes).slice(0, 8)
 
+function describeAccessKeys (keys: readonly Secret[]): string {
+  return keys.map(fingerprintOf).join(', ') || 'none'
+}
+
 /** By its public half, so that it can be compared with the one in the seller centre. */
-function describePrivateKey (pem: string): string {
+export function describePrivateKey (pem: string): string {
   const key = createPublicKey(createPrivateKey(pem))
   return `RSA ${key.asymmetricKeyDetails?.modulusLength} (public half ${fingerprint(key.export({ type: 'spki', format: 'der' }))})`
 }

@@ -80,7 +80,7 @@ export function openDirectoryRows (environment: RootDatabase, box: SealedBox): D
   }
 }
 
-function keyOf (realm: Realm, tenantId: TenantId | '', write: DirectoryWrite): RowKey {
+export function keyOf (realm: Realm, tenantId: TenantId | '', write: DirectoryWrite): RowKey {
   switch (write.kind) {
     case 'tenant': return ['tenant', realm, tenantId, write.row.instanceId]
     case 'binding': return ['binding', realm, tenantId, write.appId, write.row.instanceId]

@@ -1,0 +1,84 @@
+import type { KeyUsage } from '../base/key-usage-store.ts'
+import type { Config } from '../config/load-config.ts'
+import type { PushLog } from '../directory/push-log.ts'
+import { accessKeysOf, fingerprintOf, type KeyKind } from '../push/push-keys.ts'
+import { describePrivateKey } from './check.ts'
+import { adviseOnKeys, type KeyState } from './keys-advice.ts'
+import { alignColumns, printJson, printLines } from './print-lines.ts'
+import { newestPushes } from './pushes-list.ts'
+import { exitCodes } from './report.ts'
+import { withStore, type OpenedStore } from './with-store.ts'
+
+const usage = `Usage: jointgate keys status [--json]
+
+  status    which access keys are there, how old each is, when it last signed, and what the last pushes were signed with
+`
+
+/** `keys` and the words behind it. */
+export async function keys (words: readonly string[]): Promise<number> {
+  const [verb, option, ...rest] = words
+  if (verb !== 'status' || (option !== undefined && option !== '--json') || rest.length > 0) {
+    process.stderr.write(usage)
+    return exitCodes.usage
+  }
+  return withStore((store) => printStatus(store, option === '--json'))
+}
+
+const pushesShown = 20
+
+async function printStatus ({ config, storage, clock }: OpenedStore, json: boolean): Promise<number> {
+  const states = statesOf(config.marketplace, await storage.keyUsage.list())
+  const privateKeys = config.marketplace.privateKeys.map((pem) => describePrivateKey(pem.reveal()))
+  const signatures = await lastSignatures(storage.pushLog)
+  const advice = adviseOnKeys(states, clock.now())
+  if (json) {
+    printJson({ accessKeys: states.map(withTimes), privateKeys, lastPushes: signatures, advice })
+    return exitCodes.ok
+  }
+  const titles = ['kind', 'key', 'first seen', 'last used', 'uses', '']
+  printLines([
+    ...(states.length === 0 ? ['No access key is configured.'] : alignColumns([titles, ...states.map(cellsOf)])),
+    '',
+    'Private keys:',
+    ...(privateKeys.length === 0 ? ['  none'] : privateKeys.map((key) => `  ${key}`)),
+    '',
+    `The last pushes (at most ${pushesShown}) were signed with:`,
+    ...(signatures.length === 0 ? ['  nothing yet'] : alignColumns(signatures.map((push) => [`  ${push.number}`, push.receivedAt, push.interface, push.keyFingerprint]))),
+    ...(advice.length === 0 ? [] : ['', ...advice.map((line) => `- ${line}`)]),
+  ])
+  return exitCodes.ok
+}
+
+/** The configured keys first, in their order, then those that were there once. */
+function statesOf (marketplace: Config['marketplace'], usages: readonly KeyUsage[]): KeyState[] {
+  const kinds: KeyKind[] = ['kit', 'production']
+  const configured = kinds.flatMap((kind) => accessKeysOf(kind, marketplace).map((key) => ({ kind, fingerprint: fingerprintOf(key) })))
+  const isSame = (a: { kind: string, fingerprint: string }, b: typeof a): boolean => a.kind === b.kind && a.fingerprint === b.fingerprint
+  const former = usages.filter((usage) => !configured.some((key) => isSame(key, usage)))
+  return [
+    ...configured.map((key) => stateOf({ ...key, isConfigured: true }, usages.find((usage) => isSame(key, usage)))),
+    ...former.map((usage) => stateOf({ kind: usage.kind, fingerprint: usage.fingerprint, isConfigured: false }, usage)),
+  ]
+}
+
+function stateOf (key: Pick<KeyState, 'kind' | 'fingerprint' | 'isConfigured'>, usage: KeyUsage | undefined): KeyState {
+  if (usage === undefined) return { ...key, uses: 0 }
+  const { firstSeenAt, lastUsedAt, uses } = usage
+  return { ...key, firstSeenAt, uses, ...(lastUsedAt !== undefined && { lastUsedAt }) }
+}
+
+/** Of changes of our own nobody has signed anything. */
+async function lastSignatures (pushLog: Pick<PushLog, 'find' | 'range'>) {
+  const pushes = await newestPushes(pushLog, pushesShown, ({ keyFingerprint }) => keyFingerprint !== undefined)
+  return pushes.map(({ number, receivedAt, interface: name, keyFingerprint = '' }) => ({ number, receivedAt, interface: name, keyFingerprint }))
+}
+
+const timeText = (time: number | undefined): string | undefined => time === undefined ? undefined : new Date(time).toISOString()
+
+function withTimes ({ firstSeenAt, lastUsedAt, ...rest }: KeyState) {
+  return { ...rest, firstSeenAt: timeText(firstSeenAt), lastUsedAt: timeText(lastUsedAt) }
+}
+
+function cellsOf ({ kind, fingerprint, firstSeenAt, lastUsedAt, uses, isConfigured }: KeyState): string[] {
+  return [kind, fingerprint, timeText(firstSeenAt) ?? 'not yet', timeText(lastUsedAt) ?? 'never used', String(uses), isConfigured ? '' : 'no longer configured']
+}
