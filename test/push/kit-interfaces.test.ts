@@ -293,7 +293,7 @@ t.test('a text without quotes says what was written into it', async () => {
   const member = fc.tuple(fc.constantFrom('orgName', 'OrgName', 'name'), anyValue, anyValue, anyValue, fc.constantFrom('', ' ', '\n'))
   await fc.assert(fc.asyncProperty(fc.array(member, { minLength: 1, maxLength: 5 }), async (departments) => {
     const text = departments.map(([name, orgCode, orgName, parentCode, gap]) => `{${gap}orgCode:${gap}${orgCode.written}${gap},${name}:${orgName.written},parentCode${gap}:${parentCode.written}${gap}}`)
-    const said = departments.map(([, orgCode, { said: orgName }, parentCode]) => ({ orgCode: orgCode.said, orgName, parentCode: parentCode.said }))
+    const said = departments.map(([, { said: orgCode }, { said: orgName }, { said: parentCode }]) => ({ orgCode, orgName, parentCode }))
     return isDeepStrictEqual(await readUnquotedList(`[${text.join(',')}]`), said)
   }), { numRuns: 400 })
 })
@@ -326,14 +326,15 @@ t.test('5000 elements are read in order, and others have their turn meanwhile', 
   const users = Array.from({ length: 5000 }, (_, index) => ({ ...user, userName: `user${index}` }))
   const departments = Array.from({ length: 5000 }, (_, index) => ({ orgCode: `${index}`, orgName: 'x', parentCode: '' }))
   const bare = `[${departments.map(({ orgCode }) => `{orgCode:${orgCode},orgName:x,parentCode:}`).join(',')}]`
-  const readings: [string, () => Promise<KitReading>][] = [
-    ['authSync', async () => readV2('authSync', { ...added.authSync, userList: users })],
-    ['authSync V1', async () => readV1('authSync', toV1({ ...added.authSync, userList: users }))],
-    ['allOrgSync', async () => readV2('allOrgSync', { ...added.allOrgSync, orgInfoList: departments })],
-    ['allOrgSync, text', async () => readV2('allOrgSync', { ...added.allOrgSync, orgInfoList: JSON.stringify(departments) })],
-    ['allOrgSync, bare', async () => readV2('allOrgSync', { ...added.allOrgSync, orgInfoList: bare })],
+  // A list in text is looked at twice: as text and as elements.
+  const readings: [string, () => Promise<KitReading>, passes: number][] = [
+    ['authSync', async () => readV2('authSync', { ...added.authSync, userList: users }), 1],
+    ['authSync V1', async () => readV1('authSync', toV1({ ...added.authSync, userList: users })), 2],
+    ['allOrgSync', async () => readV2('allOrgSync', { ...added.allOrgSync, orgInfoList: departments }), 1],
+    ['allOrgSync, text', async () => readV2('allOrgSync', { ...added.allOrgSync, orgInfoList: JSON.stringify(departments) }), 2],
+    ['allOrgSync, bare', async () => readV2('allOrgSync', { ...added.allOrgSync, orgInfoList: bare }), 2],
   ]
-  for (const [name, read] of readings) {
+  for (const [name, read, passes] of readings) {
     let turns = 0
     let isReading = true
     const count = (): void => {
@@ -347,6 +348,6 @@ t.test('5000 elements are read in order, and others have their turn meanwhile', 
     const accounts = push?.kind === 'accounts' ? push.accounts.map(({ userName }) => userName) : []
     const items = push?.kind === 'departments' ? push.departments.map(({ code }) => `user${code}`) : accounts
     t.strictSame(items, users.map(({ userName }) => userName), name)
-    t.ok(turns >= 5000 / sliceLength - 1, `${name}: ${turns} turns`)
+    t.ok(turns >= passes * (5000 / sliceLength - 1), `${name}: ${turns} turns`)
   }
 })

@@ -64,8 +64,7 @@ function * slicesOf (text: string): Generator<string | undefined, void, void> {
 function readSlice (slice: string): unknown[] | undefined {
   const text = `{"list":[${slice}]}`
   const cut = cutJson(text)
-  // More than one member: the slice had closed the list itself.
-  if (cut.kind === 'unreadable' || cut.hasDuplicateNames || cut.members.size !== 1) return undefined
+  if (cut.kind === 'unreadable' || cut.hasDuplicateNames) return undefined
   const { list } = JSON.parse(text) as { list: unknown[] }
   return list.length === 0 ? undefined : list
 }
