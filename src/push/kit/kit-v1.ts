@@ -15,7 +15,7 @@ export async function readKitV1 (kit: KitInterface, parameters: Parameters, cont
 }
 
 /** The body that V2 would have sent. A list that can't be read stays text, so that whoever wants none of it still sees it there. */
-export async function toV2Members (parameters: Parameters): Promise<Record<string, unknown>> {
+async function toV2Members (parameters: Parameters): Promise<Record<string, unknown>> {
   const { orgInfo: orgInfoList, userList, ...members } = Object.fromEntries(parameters)
   return {
     ...members,
