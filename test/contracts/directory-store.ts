@@ -4,10 +4,11 @@ import type { Test } from 'tap'
 import { Secret } from '../../src/base/secret.ts'
 import type { DirectoryStore } from '../../src/directory/directory-store.ts'
 import type { AccessView } from '../../src/directory/access-view.ts'
-import type { AppId, InstanceId, TenantId, UserName } from '../../src/directory/model.ts'
+import type { AppId, InstanceId, Realm, TenantId, UserName } from '../../src/directory/model.ts'
 import type { PushMessage } from '../../src/directory/push-message.ts'
+import { accountsPush, appId, applicationPush, departmentsPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
+import { createPush, readyPush, releasePush, statusPush } from '../support/instance-pushes.ts'
 import { MemoryDirectory } from '../support/memory-directory.ts'
-import { accountsPush, appId, applicationPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
 
 let receipts = 0
 const commit = (store: DirectoryStore, push: PushMessage, signatureDigest = `receipt-${receipts++}`, expiresAt = 1_000) =>
@@ -20,6 +21,22 @@ function comparable ({ tenants, bindings, accounts, ...rest }: AccessView): unkn
   const sorted = <Row extends { instanceId: string }>(rows: readonly Row[]) =>
     [...rows].sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1))
   return { ...rest, tenants: sorted(tenants), bindings: sorted(revealed), accounts: sorted(accounts) }
+}
+
+const now = Date.UTC(2025, 0, 1)
+const instanceId = 'instance-1' as InstanceId
+const buyer = { customerId: 'customer-1', userName: 'buyer-1', mobilePhone: '13900000000' }
+
+/** A newInstance that names the customer, as V1 does. */
+function bought (name: string = instanceId): PushMessage {
+  const push = createPush(name, now)
+  return { ...push, change: { ...push.change, buyer } as typeof push.change }
+}
+
+async function linesOf (store: DirectoryStore, realm: Realm = 'production'): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of store.export(realm)) lines.push(line)
+  return lines
 }
 
 /** What every `DirectoryStore` keeps to. `openStore` gives a new, empty one for each case. */
@@ -115,6 +132,133 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     t.match((await view(store)).tenants, [{ name: 'Acme' }], 'the directory itself is no receipt')
   })
 
+  t.test('T-49: a repeated signature brings the answer that was given, also one that came after the commit', async (t) => {
+    const store = await openStore(t)
+    const receipt = { signatureDigest: 'known before', expiresAt: 1_000, answer: '{"resultCode":"000000"}' }
+    t.strictSame(await store.commit(tenantPush(1), receipt), { kind: 'committed' })
+    t.strictSame(await store.commit(tenantPush(1), { ...receipt, answer: 'another' }), { kind: 'repeated', answer: receipt.answer })
+    t.equal(await store.findAnswer('known before'), receipt.answer)
+
+    await commit(store, tenantPush(2), 'known later')
+    t.equal(await store.findAnswer('known later'), undefined)
+    await store.keepAnswer('known later', 1_001, 'later')
+    t.equal(await store.findAnswer('known later'), 'later')
+    t.strictSame(await commit(store, tenantPush(2), 'known later'), { kind: 'repeated', answer: 'later' })
+
+    await store.keepAnswer('a question', 1_001, 'changed nothing')
+    t.equal(await store.findAnswer('a question'), 'changed nothing', 'of a call without a commit too')
+    t.strictSame(await commit(store, tenantPush(3), 'a question'), { kind: 'committed' }, 'an answer alone is no receipt')
+    await store.sweep(1_001)
+    t.equal(await store.findAnswer('known before'), undefined, 'answers go with their time')
+    t.equal(await store.findAnswer('a question'), 'changed nothing')
+  })
+
+  t.test('an instance is found by its id and by its order, with what is personal in it; a repeated order finds the same', async (t) => {
+    const store = await openStore(t)
+    const outcome = await commit(store, bought())
+    t.match(outcome, { kind: 'committed', instance: { instanceId, buyer, provisioning: 'ready' } })
+    t.match(await commit(store, { ...bought(), instanceId: 'wish' as InstanceId }), { kind: 'committed', instance: { instanceId } })
+    t.match(await store.findInstances('production', [instanceId, 'unknown' as InstanceId, instanceId]), [{ instanceId, buyer }])
+    const order = { orderId: `order of ${instanceId}`, orderLineId: '' }
+    t.match(await store.findInstanceOfOrder('production', order), { instanceId, buyer })
+    t.equal(await store.findInstanceOfOrder('production', { ...order, orderLineId: '1' }), undefined)
+    t.equal(await store.findInstanceOfOrder('test', order), undefined)
+    t.same(await store.findInstances('test', [instanceId]), [])
+  })
+
+  t.test('an instance that gets another id before anybody was told is found by the new one only', async (t) => {
+    const store = await openStore(t)
+    await commit(store, createPush('wish', now, { provisioning: 'pending' }))
+    const named = { ...readyPush('wish', now + 1), change: { kind: 'provision', report: { kind: 'ready', instanceId, memo: 'first password' } } } as const
+    t.match(await store.commit(named), { kind: 'committed', instance: { instanceId, access: { memo: 'first password' } } })
+    t.match(await store.findInstances('production', ['wish' as InstanceId, instanceId]), [{ instanceId, access: { memo: 'first password' } }])
+    t.match(await store.findInstanceOfOrder('production', { orderId: 'order of wish', orderLineId: '' }), { instanceId })
+  })
+
+  t.test('a change to an unknown instance changes nothing and keeps no receipt', async (t) => {
+    const store = await openStore(t)
+    t.strictSame(await commit(store, statusPush(instanceId, now, 'frozen'), 'unknown'), { kind: 'instance-unknown' })
+    await commit(store, bought())
+    t.match(await commit(store, statusPush(instanceId, now + 1, 'frozen'), 'unknown'), { kind: 'committed', instance: { status: { value: 'frozen' } } })
+  })
+
+  t.test('what happens to an instance moves the revision of every tenant that is bound to it, and of no other', async (t) => {
+    const store = await openStore(t)
+    const tenants = ['tenant-1', 'tenant-2', 'other'] as TenantId[]
+    for (const tenantId of tenants) await commit(store, tenantPush(1, { tenantId, instanceId: tenantId === 'other' ? 'instance-2' as InstanceId : instanceId }))
+    const revisions = () => tenants.map((tenantId) => store.revisionOf('production', tenantId))
+    let before = revisions()
+    for (const push of [bought(), statusPush(instanceId, now + 1, 'frozen'), statusPush(instanceId, now + 2, 'normal'), releasePush(instanceId, now + 3)]) {
+      await commit(store, push)
+      const after = revisions()
+      t.not(after[0], before[0], 'the first tenant')
+      t.not(after[1], before[1], 'the second tenant')
+      t.equal(after[2], before[2], 'the tenant of another instance')
+      before = after
+    }
+    t.match((await view(store)).instances, [{ instanceId, released: /./ }])
+    t.match((await store.viewTenant('production', tenantId, appId)).instances, [{ instanceId }])
+    t.same((await store.viewTenant('production', 'other' as TenantId, appId)).instances, [], 'nothing is known of that purchase')
+  })
+
+  t.test('departments are listed unless they were deleted or a newer full list leaves them out', async (t) => {
+    const store = await openStore(t)
+    const codes = async () => (await store.listDepartments('production', tenantId, instanceId)).map(({ code }) => code).sort()
+    const departments = ['a', 'b', 'c'].map((code) => ({ code, name: code.toUpperCase(), parentCode: '' }))
+    await commit(store, departmentsPush(1, { departments }))
+    t.same(await codes(), ['a', 'b', 'c'])
+    await commit(store, departmentsPush(2, { change: 'delete', departments: [{ code: 'a' }] }))
+    t.same(await codes(), ['b', 'c'])
+    await commit(store, departmentsPush(3, { change: 'replace', departments: departments.slice(1, 2) }))
+    t.same(await codes(), ['b'])
+    await commit(store, departmentsPush(4, { change: 'replace', departments: [] }))
+    t.same(await codes(), ['b'], 'an empty list wipes nobody')
+    await commit(store, departmentsPush(5, { departments: departments.slice(2) }))
+    t.same(await codes(), ['b', 'c'])
+    t.same(await store.listDepartments('production', tenantId, 'instance-2' as InstanceId), [])
+    t.same(await store.listDepartments('test', tenantId, instanceId), [])
+  })
+
+  t.test('5000 accounts or departments in one push are all there or, if one is incomplete, none; the last entry of a name counts', async (t) => {
+    const store = await openStore(t)
+    const accounts = Array.from({ length: 5_000 }, (_, index) => ({ userName: `user-${index}` as UserName, name: `name ${index}`, details: {} }))
+    const nameless = { userName: 'nobody' as UserName, details: {} }
+    t.strictSame(await commit(store, accountsPush(1, { accounts: [...accounts, nameless] })), { kind: 'incomplete', member: 'userList.name' })
+    t.same(await linesOf(store), [])
+    t.equal(store.revisionOf('production', tenantId), 0)
+    const again = { userName: 'user-0' as UserName, name: 'renamed', details: {} }
+    t.strictSame(await commit(store, accountsPush(2, { accounts: [...accounts, again] })), { kind: 'committed' })
+    t.equal((await linesOf(store)).length, 5_000)
+    t.equal(store.revisionOf('production', tenantId), 1)
+    t.match((await view(store, { tenantId, appId, userName: again.userName })).accounts, [{ name: 'renamed' }])
+    const departments = accounts.map(({ userName, name }) => ({ code: userName, name, parentCode: '' }))
+    await commit(store, departmentsPush(1, { change: 'replace', departments: [...departments, { code: 'user-0', name: 'renamed', parentCode: '' }] }))
+    const listed = await store.listDepartments('production', tenantId, instanceId)
+    t.equal(listed.length, 5_000)
+    t.match(listed.find(({ code }) => code === 'user-0'), { name: 'renamed' })
+  })
+
+  t.test('the export is the whole realm in canonical lines, secrets and personal values opened: equal directories give equal bytes', async (t) => {
+    const [store, maps] = [await openStore(t), new MemoryDirectory()]
+    const pushes = [
+      tenantPush(1), applicationPush(1), accountsPush(1), bought(), departmentsPush(1), tenantPush(1, { realm: 'test' }),
+      departmentsPush(2, { change: 'replace' }), accountsPush(2, { change: 'modify', accounts: [{ userName, details: { email: 'e' } }] }),
+    ]
+    for (const push of pushes) {
+      await commit(store, push)
+      await commit(maps, push)
+    }
+    const lines = await linesOf(store)
+    t.strictSame(lines, await linesOf(maps))
+    const kinds = lines.map((line) => (JSON.parse(line) as { key: string[] }).key[0])
+    t.same(kinds, ['account', 'binding', 'department', 'department-list', 'instance', 'order', 'tenant'])
+    t.match(lines[1], /"clientSecret":"client-secret-1"/)
+    t.match(lines[4], /"mobilePhone":"13900000000"/)
+    t.equal((await linesOf(store, 'test')).length, 1)
+    await commit(store, accountsPush(3))
+    t.notSame(await linesOf(store), lines, 'a difference is seen')
+  })
+
   t.test('C-57: rows of near-alike names never mix, and it answers as the maps do', async (t) => {
     const name = fc.oneof(
       fc.constantFrom('a', 'ab', 'a\u0000', 'a\u0000b', '\u0000', '\u001f', '1', '01', 'A', 'é', 'e\u0301', '\uffff', '\u{10ffff}', 'a/b', 'true', '__proto__'),
@@ -124,17 +268,19 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
       tenantId: name as fc.Arbitrary<TenantId>, appId: name as fc.Arbitrary<AppId>, userName: name as fc.Arbitrary<UserName>,
     })
     const anyPush = fc.record({
-      place, instanceId: fc.oneof(fc.constant(''), name) as fc.Arbitrary<InstanceId>, kind: fc.constantFrom('tenant', 'application', 'accounts'),
+      place, instanceId: fc.oneof(fc.constant(''), name) as fc.Arbitrary<InstanceId>, kind: fc.constantFrom('tenant', 'application', 'accounts', 'departments', 'instance'),
     })
     const somePushes = fc.array(anyPush, { minLength: 1, maxLength: 12 })
     await fc.assert(fc.asyncProperty(somePushes, fc.array(place, { maxLength: 3 }), async (pushes, others) => {
       const [store, maps] = [await openStore(t), new MemoryDirectory()]
       for (const [index, { kind, place: { tenantId, appId, userName }, instanceId }] of pushes.entries()) {
-        const push = kind === 'tenant'
-          ? tenantPush(index, { tenantId, instanceId, name: `tenant ${index}` })
-          : kind === 'application'
-            ? applicationPush(index, { tenantId, instanceId, appId, clientSecret: new Secret(`secret ${index}`) })
-            : accountsPush(index, { tenantId, instanceId, appId, accounts: [{ userName, name: `account ${index}`, details: {} }] })
+        const push = {
+          tenant: tenantPush(index, { tenantId, instanceId, name: `tenant ${index}` }),
+          application: applicationPush(index, { tenantId, instanceId, appId, clientSecret: new Secret(`secret ${index}`) }),
+          accounts: accountsPush(index, { tenantId, instanceId, appId, accounts: [{ userName, name: `account ${index}`, details: {} }] }),
+          departments: departmentsPush(index, { tenantId, instanceId, departments: [{ code: userName, name: `department ${index}` }] }),
+          instance: createPush(instanceId, now + index),
+        }[kind]
         await commit(store, push, `${index}`)
         await commit(maps, push, `${index}`)
       }
@@ -142,6 +288,7 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
         assert.deepEqual(comparable(await view(store, of)), comparable(await view(maps, of)))
         assert.equal(store.revisionOf('production', of.tenantId), maps.revisionOf('production', of.tenantId))
       }
+      assert.deepEqual(await linesOf(store), await linesOf(maps))
     }), { numRuns: 25 })
   })
 }

@@ -6,19 +6,25 @@ import { join } from 'node:path'
 import { syncBuiltinESMExports } from 'node:module'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { open, type RootDatabase } from 'lmdb'
+import { open, type Key, type RootDatabase } from 'lmdb'
 import t, { type Test } from 'tap'
 import { SealedBox } from '../../src/base/sealed-box.ts'
 import { Secret } from '../../src/base/secret.ts'
-import type { TenantId, UserName } from '../../src/directory/model.ts'
+import type { InstanceId, TenantId, UserName } from '../../src/directory/model.ts'
+import type { InstanceChange } from '../../src/directory/push-message.ts'
 import type { FlowRef } from '../../src/session/login-flow.ts'
 import type { SessionRef } from '../../src/session/session.ts'
 import { openLmdbStorage, type Storage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
 import { testDirectoryStore } from '../contracts/directory-store.ts'
+import { testErasureStore } from '../contracts/erasure-store.ts'
+import { testKeyUsageStore } from '../contracts/key-usage-store.ts'
 import { anyConfirmation, anyFlow, testLoginFlowStore } from '../contracts/login-flow-store.ts'
+import { testOutbox } from '../contracts/outbox.ts'
+import { anyRecord, testPushLog } from '../contracts/push-log.ts'
 import { testSessionStore } from '../contracts/session-store.ts'
 import { anySigningKey, testSigningKeyStore } from '../contracts/signing-key-store.ts'
 import { anySession } from '../support/any-session.ts'
+import { createPush, instancePush } from '../support/instance-pushes.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { accountsPush, appId, applicationPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
 
@@ -40,6 +46,10 @@ function openIn (t: Test, folder: string, ...keys: Buffer[]): Storage {
 const openNew = async (t: Test): Promise<Storage> => openIn(t, newFolder(t))
 
 t.test('LMDB as DirectoryStore', async (t) => { testDirectoryStore(t, async (t) => (await openNew(t)).directory) })
+t.test('LMDB as Outbox', async (t) => { testOutbox(t, openNew) })
+t.test('LMDB as PushLog', async (t) => { testPushLog(t, openNew) })
+t.test('LMDB as ErasureStore', async (t) => { testErasureStore(t, openNew) })
+t.test('LMDB as KeyUsageStore', async (t) => { testKeyUsageStore(t, async (t) => (await openNew(t)).keyUsage) })
 t.test('LMDB as SessionStore', async (t) => { testSessionStore(t, async (t) => (await openNew(t)).sessions) })
 t.test('LMDB as LoginFlowStore', async (t) => { testLoginFlowStore(t, async (t) => (await openNew(t)).flows) })
 t.test('LMDB as SigningKeyStore', async (t) => { testSigningKeyStore(t, async (t) => (await openNew(t)).signingKeys) })
@@ -52,18 +62,25 @@ const flow = { ...anyFlow('flow'), returnTo: '/CANARY-RETURN' }
 const confirmation = { ...anyConfirmation('confirmation'), clientId: 'CANARY-CONFIRMATION' }
 const signingKey = { ...anySigningKey('kid-1'), privateJwk: new Secret('{"d":"CANARY-PRIVATE"}') }
 
+const purchase = 'purchase-1' as InstanceId
+const creation = { ...createPush(purchase, 0).change, buyer: { mobilePhone: 'CANARY-BUYER' } } as InstanceChange
+
 async function saveOneOfEach ({ directory, sessions, flows, signingKeys }: Storage): Promise<void> {
   await directory.commit(tenantPush(1), receipt('tenant'))
   await directory.commit(applicationPush(1, { clientSecret: new Secret('CANARY-CLIENT-SECRET') }), receipt('application'))
   await directory.commit(accountsPush(1), receipt('accounts'))
+  await directory.commit(instancePush(purchase, 0, creation), { ...receipt('purchase'), answer: 'CANARY-ANSWER', record: anyRecord({ content: Buffer.from('CANARY-CONTENT') }) })
+  await directory.commit(instancePush(purchase, 1, { kind: 'provision', report: { kind: 'ready', memo: 'CANARY-MEMO' } }), receipt('report'))
   await sessions.create(session)
   await flows.saveFlow(flow)
   await flows.saveConfirmation(confirmation)
   await signingKeys.saveFirst(signingKey)
 }
 
+const textOf = (content: Buffer | undefined): string | undefined => content?.toString()
+
 /** Every read that opens a seal, by name. */
-const sealedReads = ({ directory, sessions, flows, signingKeys }: Storage): Record<string, () => Promise<unknown>> => ({
+const sealedReads = ({ directory, sessions, flows, signingKeys, pushLog }: Storage): Record<string, () => Promise<unknown>> => ({
   session: () => sessions.find(session.ref),
   flow: () => flows.findFlow(flow.ref),
   'flow consumed': () => flows.consumeFlow(flow.ref),
@@ -72,6 +89,15 @@ const sealedReads = ({ directory, sessions, flows, signingKeys }: Storage): Reco
   'client secret': async () => (await directory.viewTenant('production', tenantId, appId)).bindings[0]?.clientSecret?.reveal(),
   'client secret for access': async () => (await directory.viewAccess('production', tenantId, appId, userName)).bindings[0]?.clientSecret?.reveal(),
   'signing key': async () => (await signingKeys.list())[0]?.privateJwk.reveal(),
+  buyer: async () => (await directory.findInstances('production', [purchase]))[0]?.buyer?.mobilePhone,
+  memo: async () => (await directory.findInstanceOfOrder('production', { orderId: `order of ${purchase}`, orderLineId: '' }))?.access.memo,
+  answer: () => directory.findAnswer('purchase'),
+  'answer to a repeat': async () => {
+    const outcome = await directory.commit(tenantPush(1), receipt('purchase'))
+    return outcome.kind === 'repeated' && outcome.answer
+  },
+  content: async () => textOf((await pushLog.find(1))?.content),
+  'content in the list': async () => textOf((await pushLog.list(1, 1))[0]?.content),
 })
 
 const sealedValues: Record<string, unknown> = {
@@ -83,6 +109,12 @@ const sealedValues: Record<string, unknown> = {
   'client secret': 'CANARY-CLIENT-SECRET',
   'client secret for access': 'CANARY-CLIENT-SECRET',
   'signing key': signingKey.privateJwk.reveal(),
+  buyer: 'CANARY-BUYER',
+  memo: 'CANARY-MEMO',
+  answer: 'CANARY-ANSWER',
+  'answer to a repeat': 'CANARY-ANSWER',
+  content: 'CANARY-CONTENT',
+  'content in the list': 'CANARY-CONTENT',
 }
 
 t.test('values are sealed at rest: no token, secret, session or private key is in the files', async (t) => {
@@ -112,8 +144,8 @@ t.test('a value that was moved to another row does not open there', async (t) =>
   await saveOneOfEach(storage)
   await storage.close()
 
-  const move = async (environment: RootDatabase, name: string, encoding: 'binary' | 'msgpack', from: string | string[], to: string | string[]) => {
-    const table = environment.openDB<unknown>(name, { encoding, useVersions: name !== 'directory' })
+  const move = async (environment: RootDatabase, name: string, encoding: 'binary' | 'msgpack', from: Key, to: Key) => {
+    const table = environment.openDB<unknown>(name, { encoding, useVersions: name !== 'directory' && !name.startsWith('push-') })
     const value = table.get(from)
     t.ok(value, `${name} has the row`)
     await table.put(to, value, 1)
@@ -125,6 +157,9 @@ t.test('a value that was moved to another row does not open there', async (t) =>
   await move(raw, 'confirmations', 'msgpack', confirmation.ref, flow.ref)
   await move(raw, 'login-flows', 'msgpack', flow.ref, confirmation.ref)
   await move(raw, 'directory', 'msgpack', ['binding', 'production', tenantId, appId, 'instance-1'], ['binding', 'production', 'tenant-2', appId, 'instance-1'])
+  await move(raw, 'directory', 'msgpack', ['instance', 'production', purchase], ['instance', 'production', 'purchase-2'])
+  await move(raw, 'push-answers', 'msgpack', 'purchase', 'tenant')
+  await move(raw, 'push-log-contents', 'binary', 1, 2)
   const keys = raw.openDB<{ kid: string }, string>('signing-keys', { encoding: 'msgpack', useVersions: true })
   await keys.put('first', { ...keys.get('first'), kid: 'kid-2' }, 1)
   await raw.close()
@@ -138,6 +173,11 @@ t.test('a value that was moved to another row does not open there', async (t) =>
   await t.rejects(again.flows.findConfirmation('confirmation-2' as FlowRef), corrupt)
   await t.rejects(again.directory.viewTenant('production', 'tenant-2' as TenantId, appId), corrupt)
   await t.rejects(again.signingKeys.list(), corrupt)
+  await t.rejects(again.directory.findInstances('production', ['purchase-2' as InstanceId]), corrupt)
+  await t.rejects(again.directory.findAnswer('tenant'), corrupt)
+  await t.rejects(again.directory.commit(tenantPush(1), receipt('tenant')), corrupt)
+  t.strictSame(textOf((await again.pushLog.find(1))?.content), 'CANARY-CONTENT')
+  await again.pushLog.append(anyRecord())
 })
 
 t.test('key rotation: new key first, old key last opens all that was sealed before', async (t) => {
@@ -231,7 +271,7 @@ t.test('C-35: each operation of a closed store rejects with GW_STORAGE_UNAVAILAB
   const underWay = storage.flows.claimCode('under way', 9)
   await storage.close()
   t.equal(await underWay, true, 'close waits for writes under way')
-  const { directory, sessions, flows, signingKeys } = storage
+  const { directory, sessions, flows, signingKeys, outbox, pushLog, erasures, keyUsage } = storage
   const operations: Record<string, () => Promise<unknown>> = {
     ...sealedReads(storage),
     commit: () => directory.commit(tenantPush(5), receipt('closed')),
@@ -247,6 +287,23 @@ t.test('C-35: each operation of a closed store rejects with GW_STORAGE_UNAVAILAB
     claimCode: () => flows.claimCode('x', 5),
     'flows.sweep': () => flows.sweep(5),
     saveFirst: () => signingKeys.saveFirst(anySigningKey('x')),
+    keepAnswer: () => directory.keepAnswer('x', 5, 'x'),
+    findInstanceOfOrder: () => directory.findInstanceOfOrder('production', { orderId: 'x', orderLineId: '' }),
+    listDepartments: () => directory.listDepartments('production', tenantId, 'x' as InstanceId),
+    export: () => directory.export('production')[Symbol.asyncIterator]().next(),
+    'outbox.list': () => outbox.list(),
+    postpone: () => outbox.postpone(1, 1, 1),
+    remove: () => outbox.remove(1),
+    append: () => pushLog.append(anyRecord()),
+    range: () => pushLog.range(),
+    'pushLog.sweep': () => pushLog.sweep(5, 0),
+    listDue: () => erasures.listDue(versionAt(5), 5),
+    erase: () => erasures.erase({ scope: { kind: 'instance', instanceId: purchase }, version: versionAt(5) }),
+    keepReceipt: () => erasures.keepReceipt({ erasedAt: 5, token: 'x' }),
+    listReceipts: () => erasures.listReceipts(),
+    see: () => keyUsage.see('kit', ['x'], 5),
+    use: () => keyUsage.use('kit', 'x', 5),
+    'keyUsage.list': () => keyUsage.list(),
     check: () => storage.check(),
   }
   for (const [name, run] of Object.entries(operations)) await t.rejects(run(), { code: 'GW_STORAGE_UNAVAILABLE' }, name)
@@ -267,7 +324,7 @@ t.test('check reaches the disk', async (t) => {
 t.test('C-35: with little room on the disk nothing new is taken in; what is there is read and removed, and later all is well', async (t) => {
   const storage = await openNew(t)
   await saveOneOfEach(storage)
-  const { directory, sessions, flows } = storage
+  const { directory, sessions, flows, outbox, pushLog, keyUsage } = storage
   const { statfsSync } = fs
   const setFree = (statfs: typeof statfsSync): void => {
     fs.statfsSync = statfs
@@ -281,6 +338,11 @@ t.test('C-35: with little room on the disk nothing new is taken in; what is ther
   await t.rejects(sessions.replace({ ...session, revision: 2 }), full)
   await t.rejects(flows.saveFlow(anyFlow('x')), full)
   await t.rejects(flows.claimCode('x', 5), full)
+  await t.rejects(directory.keepAnswer('full', 9, 'x'), full)
+  await t.rejects(pushLog.append(anyRecord()), full)
+  await t.rejects(keyUsage.use('kit', 'x', 5), full)
+  await t.resolves(outbox.remove(1))
+  t.equal(await pushLog.sweep(0, 0), 1)
   await t.rejects(storage.check(), full)
   const { cause } = await storage.check().catch((error: unknown) => error as Error) as Error
   t.match(cause, { message: /bytes are free/ }, 'the log says why')

@@ -1,6 +1,6 @@
 import { Secret } from '../../src/base/secret.ts'
 import type { AppId, InstanceId, PushVersion, TenantId, UserName } from '../../src/directory/model.ts'
-import type { AccountsPush, ApplicationPush, TenantPush } from '../../src/directory/push-message.ts'
+import type { AccountsPush, ApplicationPush, DepartmentsPush, TenantPush } from '../../src/directory/push-message.ts'
 
 export const tenantId = 'tenant-1' as TenantId
 export const appId = 'app-1' as AppId
@@ -21,4 +21,8 @@ export function applicationPush (at: number, more: Partial<ApplicationPush> = {}
 
 export function accountsPush (at: number, more: Partial<AccountsPush> = {}): AccountsPush {
   return { ...head(at), kind: 'accounts', change: 'add', appId, accounts: [{ userName, name: '张三', details: {} }], ...more }
+}
+
+export function departmentsPush (at: number, more: Partial<DepartmentsPush> = {}): DepartmentsPush {
+  return { ...head(at), kind: 'departments', change: 'add', departments: [{ code: 'd-1', name: '研发部', parentCode: '' }], ...more }
 }

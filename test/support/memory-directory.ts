@@ -1,16 +1,20 @@
 import { isDeepStrictEqual } from 'node:util'
-import { compareKeys } from 'lmdb'
+import * as lmdb from 'lmdb'
 import { Secret } from '../../src/base/secret.ts'
+import type { AccessView } from '../../src/directory/access-view.ts'
 import { applyPush } from '../../src/directory/apply-push.ts'
 import type { CommitOutcome, DirectoryStore, PushReceipt } from '../../src/directory/directory-store.ts'
 import type { PlannedErasure } from '../../src/directory/erasure.ts'
 import type { Instance, InstanceEvent, OrderKey } from '../../src/directory/instance.ts'
 import type {
-  AccessView, Account, AppId, ClientBinding, Department, DepartmentList, InstanceId, Realm, Tenant, TenantId, UserName,
+  Account, AppId, ClientBinding, Department, DepartmentList, InstanceId, Realm, Tenant, TenantId, UserName,
 } from '../../src/directory/model.ts'
 import type { PushRecord } from '../../src/directory/push-log.ts'
 import type { PushMessage } from '../../src/directory/push-message.ts'
 import type { RowReader, RowWrite } from '../../src/directory/rows.ts'
+
+/** LMDB's order of keys is that of their bytes (`compareKeys` has another one for characters beyond U+FFFF). */
+const { keyValueToBuffer } = lmdb as unknown as { keyValueToBuffer: (key: string[]) => Buffer }
 
 const keyOf = (...parts: string[]): string => JSON.stringify(parts)
 
@@ -35,6 +39,8 @@ export class MemoryDirectory implements DirectoryStore, RowReader {
   /** Set to make the next commits fail. */
   fault: Error | undefined
   readonly #revisions = new Map<string, number>()
+  /** Which tenants have had rows of an instance. */
+  readonly #bound = new Map<string, TenantId>()
 
   async commit (push: PushMessage, receipt?: PushReceipt): Promise<CommitOutcome> {
     if (this.fault !== undefined) throw this.fault
@@ -50,6 +56,7 @@ export class MemoryDirectory implements DirectoryStore, RowReader {
       const instanceId = write.kind === 'instance' ? write.row.instanceId : write.kind === 'instance-gone' ? write.instanceId : undefined
       if (instanceId !== undefined) for (const tenantId of this.#tenantsOf(push.realm, instanceId)) touched.add(tenantId)
     }
+    if (push.kind !== 'instance') this.#bound.set(keyOf(push.realm, push.instanceId, push.tenantId), push.tenantId)
     for (const tenantId of touched) this.#revisions.set(keyOf(push.realm, tenantId), this.revisionOf(push.realm, tenantId) + 1)
     if (receipt !== undefined) this.#keep(receipt)
     this.events.push(...effect.events)
@@ -132,11 +139,17 @@ export class MemoryDirectory implements DirectoryStore, RowReader {
 
   async * export (realm: Realm): AsyncGenerator<string> {
     const maps: Record<string, ReadonlyMap<string, unknown>> = {
-      account: this.accounts, binding: this.bindings, department: this.departments, 'department-list': this.departmentLists,
-      instance: this.instances, order: this.orders, tenant: this.tenants,
+      account: this.accounts,
+      binding: this.bindings,
+      department: this.departments,
+      'department-list': this.departmentLists,
+      instance: this.instances,
+      order: this.orders,
+      tenant: this.tenants,
     }
-    const rows = Object.entries(maps).flatMap(([kind, map]) => [...map].map(([key, row]) => ({ key: [kind, ...JSON.parse(key) as string[]], row })))
-    const ofRealm = rows.filter(({ key }) => key[1] === realm).sort((a, b) => compareKeys(a.key, b.key))
+    const rows = Object.entries(maps).flatMap(([kind, map]) =>
+      [...map].map(([key, row]) => ({ key: [kind, ...JSON.parse(key) as string[]], row })))
+    const ofRealm = rows.filter(({ key }) => key[1] === realm).sort((a, b) => keyValueToBuffer(a.key).compare(keyValueToBuffer(b.key)))
     for (const { key, row } of ofRealm) yield JSON.stringify({ key, row: revealed(row) }, byName)
   }
 
@@ -170,8 +183,7 @@ export class MemoryDirectory implements DirectoryStore, RowReader {
   }
 
   #tenantsOf (realm: Realm, instanceId: InstanceId): TenantId[] {
-    const keys = [...this.tenants.keys(), ...this.bindings.keys(), ...this.accounts.keys(), ...this.departmentLists.keys()].map((key) => JSON.parse(key) as string[])
-    return keys.filter((key) => key[0] === realm && key.at(-1) === instanceId).map((key) => key[1] as TenantId)
+    return rowsUnder(this.#bound, [realm, instanceId])
   }
 }
 

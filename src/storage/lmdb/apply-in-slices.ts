@@ -3,8 +3,8 @@ import { applyPush } from '../../directory/apply-push.ts'
 import type { PushMessage } from '../../directory/push-message.ts'
 import type { PushEffect, RowReader } from '../../directory/rows.ts'
 
-/** Some milliseconds' work. One push brings up to 5000 accounts or departments. */
-const entriesAtOnce = 250
+/** A few milliseconds' work. One push brings up to 5000 accounts or departments. */
+const entriesAtOnce = 100
 
 /**
  * What a push changes, some entries at a time, with everybody else's turn in between. The caller keeps other commits away until it has

@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setImmediate } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { SealedBox } from '../../src/base/sealed-box.ts'
+import type { InstanceId, UserName } from '../../src/directory/model.ts'
+import { PreparedBatch } from '../../src/storage/lmdb/prepared-batch.ts'
+import { openLmdbStorage, type Storage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import { anyRecord } from '../contracts/push-log.ts'
+import { accountsPush, appId, applicationPush, departmentsPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
+import { createPush, releasePush } from '../support/instance-pushes.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+const key = Buffer.alloc(32, 1)
+
+function newFolder (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'jointgate-lmdb-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+  return folder
+}
+
+function openIn (t: Test, folder: string, clock = new ManualClock()): Storage {
+  const storage = openLmdbStorage(folder, new SealedBox([key]), clock)
+  t.teardown(() => storage.close())
+  return storage
+}
+
+function start (t: Test, script: string, folder: string) {
+  const path = fileURLToPath(new URL(`../support/${script}.ts`, import.meta.url))
+  const child = spawn(process.execPath, [...process.execArgv, path, folder, key.toString('base64')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  return child
+}
+
+t.test('kill -9 between a commit and its delivery: no event, receipt, answer or record is lost, and none is there without the others', async (t) => {
+  const folder = newFolder(t)
+  const child = start(t, 'lmdb-purchases-child', folder)
+  let told = 0
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    told = Number(line)
+    if (told === 25) child.kill('SIGKILL')
+  })
+  t.match(await once(child, 'close'), [null, 'SIGKILL'])
+
+  const { directory, outbox, pushLog } = openIn(t, folder)
+  const taken = (await outbox.list()).length
+  t.ok(taken >= told, `${told} acknowledged, ${taken} there`)
+  const numbers = Array.from({ length: taken }, (_, index) => index + 1)
+  t.strictSame((await outbox.list()).map(({ sequence, event }) => [sequence, event.instanceId]), numbers.map((at) => [at, `purchase-${at}`]))
+  t.same((await pushLog.list(0, 10_000)).map(({ number }) => number), numbers)
+  const names = [...numbers, taken + 1].map((at) => `purchase-${at}` as InstanceId)
+  t.same((await directory.findInstances('production', names)).map(({ instanceId }) => instanceId), names.slice(0, -1))
+  const repeat = await directory.commit(createPush('purchase-1', 1), { signatureDigest: `purchase ${taken}`, expiresAt: 9 })
+  t.strictSame(repeat, { kind: 'repeated', answer: `answer ${taken}` })
+})
+
+t.test('numbers of the outbox, the push log and the receipts go on after a restart, also when all of them are gone', async (t) => {
+  const folder = newFolder(t)
+  const before = openIn(t, folder)
+  const take = ({ directory }: Storage, name: string) =>
+    directory.commit(createPush(name, 1), { signatureDigest: name, expiresAt: 9, record: anyRecord() })
+  await take(before, 'one')
+  await take(before, 'two')
+  await before.erasures.keepReceipt({ erasedAt: 1, token: 'first' })
+  for (const { sequence } of await before.outbox.list()) await before.outbox.remove(sequence)
+  await before.pushLog.sweep(Infinity, 0)
+  const revision = before.directory.revisionOf('production', tenantId)
+  await before.close()
+
+  const after = openIn(t, folder)
+  await take(after, 'three')
+  t.match(await after.outbox.list(), [{ sequence: 3, event: { instanceId: 'three' } }])
+  t.same(await after.pushLog.range(), { first: 3, last: 3 })
+  await after.erasures.keepReceipt({ erasedAt: 0, token: 'second' })
+  t.match(await after.erasures.listReceipts(), [{ token: 'first' }, { token: 'second' }])
+  t.equal(after.directory.revisionOf('production', tenantId), revision)
+  t.equal(await after.pushLog.sweep(0, anyRecord().content.length), 0, 'the size of the log too')
+  t.equal(await after.pushLog.sweep(0, anyRecord().content.length - 1), 1)
+})
+
+t.test('a change of our own is archived at the clock\'s time', async (t) => {
+  const { directory, pushLog } = openIn(t, newFolder(t), new ManualClock(77))
+  await directory.commit(tenantPush(1))
+  t.match(await pushLog.list(0, 9), [{ receivedAt: 77, interface: 'gateway', tenantId, content: Buffer.from(JSON.stringify(tenantPush(1))) }])
+})
+
+t.test('a push of 5000 accounts is prepared with everybody else\'s turns in between, and what others commit meanwhile comes after it', async (t) => {
+  const { directory } = openIn(t, newFolder(t))
+  await directory.commit(tenantPush(1))
+  const accounts = Array.from({ length: 5_000 }, (_, index) => ({ userName: `user-${index}` as UserName, name: 'N', details: { mobile: '13800000000' } }))
+  const seen: number[] = []
+  const work = { isUnderWay: true }
+  const read = async (): Promise<void> => {
+    while (work.isUnderWay) {
+      await setImmediate()
+      seen.push((await directory.viewAccess('production', tenantId, appId, 'user-4999' as UserName)).accounts.length)
+    }
+  }
+  const reading = read()
+  const large = directory.commit(accountsPush(1, { accounts }))
+  const small = directory.commit(accountsPush(2, { change: 'modify', accounts: [{ userName: 'user-4999' as UserName, details: { email: 'e' } }] }))
+  t.match([await large, await small], [{ kind: 'committed' }, { kind: 'committed' }])
+  work.isUnderWay = false
+  await reading
+  t.ok(seen.filter((count) => count === 0).length >= 40, `${seen.length} reads went through meanwhile`)
+  const { accounts: [last] } = await directory.viewAccess('production', tenantId, appId, 'user-4999' as UserName)
+  t.match(last, { name: 'N', details: { mobile: '13800000000', email: 'e' }, version: versionAt(2) })
+})
+
+t.test('a write that cannot be stored is refused before anything of its batch is handed over', async (t) => {
+  const { directory, pushLog, outbox } = openIn(t, newFolder(t))
+  const endless = 'x'.repeat(5_000)
+  const departments = [{ code: 'a', name: 'A' }, { code: endless, name: 'B' }]
+  await t.rejects(directory.commit(departmentsPush(1, { departments }), { signatureDigest: 'a', expiresAt: 9, record: anyRecord() }), { code: 'GW_STORAGE_UNAVAILABLE' })
+  await t.rejects(directory.commit(createPush('one', 1), { signatureDigest: endless, expiresAt: 9 }), { code: 'GW_STORAGE_UNAVAILABLE' })
+  // The next commit is on disk, so anything handed over before it would be seen.
+  await directory.commit(tenantPush(1), { signatureDigest: 'b', expiresAt: 9 })
+  t.same(await directory.listDepartments('production', tenantId, 'instance-1' as InstanceId), [])
+  t.same(await directory.findInstances('production', ['one' as InstanceId]), [])
+  t.same(await pushLog.range(), undefined)
+  t.same(await outbox.list(), [])
+  t.throws(() => { new PreparedBatch().remove({} as never, endless) }, /cannot be stored/)
+})
+
+t.test('a command reads beside a running gateway and makes nothing', async (t) => {
+  const folder = newFolder(t)
+  const { directory, pushLog, keyUsage } = openIn(t, folder)
+  await directory.commit(tenantPush(1))
+  await directory.commit(applicationPush(1))
+  await keyUsage.see('kit', ['a'], 5)
+  const reader = start(t, 'lmdb-reader-child', folder)
+  const answers = createInterface({ input: reader.stdout })[Symbol.asyncIterator]()
+  interface Told { lines: string[], contents: string[], keys: object[], waiting: number, due: number }
+  const next = async () => JSON.parse(String((await answers.next()).value)) as Told
+  const linesNow = async () => {
+    const lines: string[] = []
+    for await (const line of directory.export('production')) lines.push(line)
+    return lines
+  }
+
+  const first = await next()
+  t.strictSame(first.lines, await linesNow())
+  t.match(first.lines[0], /"clientSecret":"client-secret-1"/)
+  t.match(first.keys, [{ fingerprint: 'a', firstSeenAt: 5 }])
+  for (const push of [createPush('one', 1), releasePush('one', 2), accountsPush(1)]) await directory.commit(push)
+  await pushLog.append(anyRecord({ content: Buffer.from('later') }))
+  reader.stdin.write('again\n')
+  const second = await next()
+  t.strictSame(second.lines, await linesNow())
+  t.match(second, { waiting: 2, due: 1, contents: { length: 6 } })
+  t.equal(second.contents.at(-1), '6 later')
+  reader.stdin.write('end\n')
+  t.same(await once(reader, 'close'), [0, null])
+  t.match(await directory.commit(accountsPush(2)), { kind: 'committed' }, 'the gateway goes on')
+})
+
+t.test('a reader makes no store and no folder, and writes nothing', async (t) => {
+  const folder = newFolder(t)
+  const openReader = (path: string) => openLmdbStorage(path, new SealedBox([key]), new ManualClock(), { readOnly: true })
+  t.throws(() => openReader(join(folder, 'none')), { code: 'GW_STORAGE_UNAVAILABLE' })
+  t.notOk(existsSync(join(folder, 'none')))
+  t.throws(() => openReader(folder), { code: 'GW_STORAGE_UNAVAILABLE' })
+  t.same(readdirSync(folder), [])
+
+  const writer = openLmdbStorage(join(folder, 'store'), new SealedBox([key]), new ManualClock())
+  await writer.directory.commit(accountsPush(1))
+  await writer.close()
+  const reader = openReader(join(folder, 'store'))
+  t.teardown(() => reader.close())
+  t.match((await reader.directory.viewAccess('production', tenantId, appId, userName)).accounts, [{ userName }])
+  const { directory, outbox, pushLog, sessions } = reader as Storage
+  const refused = { code: 'GW_STORAGE_UNAVAILABLE' }
+  await t.rejects(directory.commit(tenantPush(1)), refused)
+  await t.rejects(directory.keepAnswer('a', 1, 'b'), refused)
+  await t.rejects(outbox.remove(1), refused)
+  await t.rejects(pushLog.sweep(Infinity, 0), refused)
+  await t.rejects(sessions.end('x' as never).then((ended) => { if (!ended) throw Object.assign(new Error('no session'), refused) }), refused)
+})
