@@ -48,6 +48,14 @@ t.test('four variables are enough, and the defaults are those of the contract', 
     marketplace: { kitKeys: [], productionKeys: [], privateKeys: [], unifiedLoginUrl: 'https://macroverse.huaweicloud.com/unified-login/#/portal-login', tenantDomains: [] },
     signIn: { direct: false, statelessCallback: 'confirm', redirectUri: 'as-registered', scope: 'get_user_info', clientAuthentication: 'body' },
     session: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43200, renewalGraceSeconds: 300 },
+    contract: {
+      graceDays: 1,
+      grace: 'full',
+      expired: 'renew',
+      frozen: 'renew',
+      released: 'refuse',
+      renewUrl: 'https://account.huaweicloud.com/usercenter/#/userindex/renewalManagement',
+    },
     provisioning: { url: undefined, secrets: [] },
     orderQuery: { accessKeyId: undefined, secretAccessKey: undefined, url: 'https://mkt.myhuaweicloud.com/' },
     retention: { erasureDays: 30, pushLogDays: 30, pushLogMegabytes: 256 },
@@ -204,12 +212,18 @@ t.test('the forms of the other values', async (t) => {
     ['JOINTGATE_MARKETPLACE_TENANT_DOMAINS', ['https://a.example', 'a..b', 'a_b.example', '-a.example', 'a.example:443', 'exämple']],
     ['JOINTGATE_LOG_LEVEL', ['verbose', 'INFO']],
     ['JOINTGATE_SIGN_IN_REDIRECT_URI', ['none']],
+    ['JOINTGATE_CONTRACT_GRACE_DAYS', ['91', '-1', '1.5', 'none']],
+    ['JOINTGATE_CONTRACT_FROZEN', ['allow', 'Full', 'read_only']],
+    ['JOINTGATE_CONTRACT_RENEW_URL', ['http://shop.example.com/', 'javascript:alert(1)', 'https://u:p@shop.example.com/', '/renew', 'https://a b/']],
     ['JOINTGATE_APPLICATION_NAME', ['a\nb', ' a', 'x'.repeat(257)]],
     ['JOINTGATE_SESSION_ABSOLUTE_TIMEOUT_SECONDS', ['0', '-1', '1.5', '1e3', '9'.repeat(12)]],
   ]
   for (const [variable, values] of refused) {
     for (const value of values) t.match(complaints({ ...mandatory, [variable]: value }), [new RegExp(variable)], `${variable}=${value}`)
   }
+  t.match(loadGood({ JOINTGATE_CONTRACT_GRACE_DAYS: '0', JOINTGATE_CONTRACT_EXPIRED: 'read-only', JOINTGATE_CONTRACT_RENEW_URL: 'https://shop.example.com/a?b#c' }).contract, {
+    graceDays: 0, expired: 'read-only', renewUrl: 'https://shop.example.com/a?b#c',
+  })
   t.same(loadGood({ JOINTGATE_LISTEN: '[::]:80' }).listen.public, { host: '::', port: 80 })
   t.same(complaints({ ...mandatory, JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS: '100', JOINTGATE_SESSION_ABSOLUTE_TIMEOUT_SECONDS: '99' }),
     ['session.idleTimeoutSeconds (JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS): must not be longer than session.absoluteTimeoutSeconds'])

@@ -10,6 +10,7 @@ import { stateOf } from '../../src/sign-in/flow-cookies.ts'
 import type { Browser } from '../support/browser.ts'
 import { appId, openTestGateway, wireAccount, toPushTime } from '../support/build-gateway.ts'
 import { openFakeAuthorizationServer } from '../support/fake-authorization-server.ts'
+import { createPush, dayMs, releasePush, statusPush } from '../support/instance-pushes.ts'
 import {
   callbackPath, comeBack, flowCookies, fromAnotherSite, otherTenantId, pressButton, readLog, readRefusal, roundsCookie, sessionCookie,
   signIn, tenantId, whoIsIn,
@@ -282,6 +283,16 @@ t.test('each reason is told by page, problem body and log line alike, under one 
   await gateway.bind({ tenantId, domainName: server.url, accounts: [...accounts, { userName: 'disabled', enable: 'false' }, { userName: 'withdrawn' }] })
   await gateway.push('authSync', { tenantId, appId, flag: 3, userList: [wireAccount({ userName: 'withdrawn' })] })
 
+  for (const state of ['pending', 'expired', 'frozen', 'released']) {
+    await gateway.bind({ ...bound, tenantId: `${state}-tenant` }, `${state}-instance`)
+  }
+  const now = gateway.clock.now()
+  for (const change of [
+    createPush('pending-instance', now, { provisioning: 'pending' }), createPush('expired-instance', now, { expiresAt: now - 9 * dayMs }),
+    createPush('frozen-instance', now), statusPush('frozen-instance', now + 1, 'frozen'),
+    createPush('released-instance', now), releasePush('released-instance', now + 1),
+  ]) t.match(await gateway.storage.directory.commit(change), { kind: 'committed' })
+
   type Visit = (address: string, options?: Parameters<Browser['open']>[1]) => ReturnType<Browser['open']>
   type Provocation = (browser: Browser, visit: Visit) => ReturnType<Browser['open']>
   const callback = (parameters: Record<string, string>): Provocation => async (browser, visit) => {
@@ -298,6 +309,10 @@ t.test('each reason is told by page, problem body and log line alike, under one 
     'account-not-authorised': arriving({ userName: 'stranger' }),
     'account-disabled': arriving({ userName: 'disabled' }),
     'authorisation-withdrawn': arriving({ userName: 'withdrawn' }),
+    'instance-not-ready': arriving({ ...lihua, tenant: 'pending-tenant' }, 'pending-tenant'),
+    'instance-expired': arriving({ ...lihua, tenant: 'expired-tenant' }, 'expired-tenant'),
+    'instance-frozen': arriving({ ...lihua, tenant: 'frozen-tenant' }, 'frozen-tenant'),
+    'instance-released': arriving({ ...lihua, tenant: 'released-tenant' }, 'released-tenant'),
     'callback-malformed': callback({ tenant: tenantId }),
     'authorization-denied': callback({ error: 'access_denied', tenant: tenantId }),
     'flow-unknown': callback({ code: 'x', state: 'ab12' }),

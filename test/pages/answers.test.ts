@@ -117,6 +117,15 @@ t.test('every refusal has a problem body with the literal and the support code, 
   }
 })
 
+t.test('a problem body names the way to renew, if there is one', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.get('/', async (_request, reply) => sendProblem(reply, {
+    because: { reason: 'instance-expired' }, status: 403, locale: 'en', supportCode: '7KQ2-M9XD', renewUrl: 'https://shop.example.com/',
+  }))
+  t.match((await app.inject('/')).json(), { reason: 'instance-expired', renew_url: 'https://shop.example.com/' })
+})
+
 t.test('a fault has a problem body with its code, and no sign-in address unless there is one', async (t) => {
   const answer = await (await serve(t)).inject('/fault')
   t.equal(answer.statusCode, 503)

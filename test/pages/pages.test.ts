@@ -176,6 +176,24 @@ t.test('the page of a loop names the cause it was given and has no button that w
   }
 })
 
+t.test('the way to renew is a button on the page of whoever may renew, and only there', async (t) => {
+  const renewUrl = 'https://shop.example.com/orders?a=1&b=2#/renew'
+  const reasons = refusalReasons.filter((reason) => reason.startsWith('instance-'))
+  t.strictSame(reasons, ['instance-not-ready', 'instance-expired', 'instance-frozen', 'instance-released'])
+  for (const locale of locales) {
+    for (const reason of reasons) {
+      const view = { locale, reason, supportCode, at, returnTo: '/p' }
+      const [plain, renewable] = [pagesFor('App').refusal(view).html, pagesFor('App').refusal({ ...view, renewUrl }).html]
+      const links = (html: string): string[] => attributes(html, 'href').filter((href) => !href.includes('/assets/'))
+      t.strictSame(links(plain), ['/_gate/sign-in?return_to=%2Fp'], `${reason} ${locale}`)
+      t.strictSame(links(renewable), [renewUrl, '/_gate/sign-in?return_to=%2Fp'], `${reason} ${locale}: first the way to renew, then the way back`)
+      t.ok(shown(renewable).includes(textsOf(locale).actions.renew))
+      t.notOk(shown(plain).includes(textsOf(locale).actions.renew))
+      t.strictSame(unbalanced(renewable), [])
+    }
+  }
+})
+
 t.test('the next step after a refusal leads back to where the person wanted to go', async (t) => {
   const hrefOf = (reason: (typeof refusalReasons)[number]): string | undefined =>
     attributes(pagesFor('App').refusal({ locale: 'en', reason, supportCode, at, returnTo: '/p' }).html, 'href').find((href) => !href.includes('/assets/'))

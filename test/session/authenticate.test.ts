@@ -5,6 +5,7 @@ import { cookieNames, cookieValues, isOwnCookie } from '../../src/session/cookie
 import type { Session } from '../../src/session/session.ts'
 import { endSessions } from '../../src/session/start-session.ts'
 import { accountsPush, applicationPush, tenantPush, tenantId, userName, versionAt } from '../support/directory-pushes.ts'
+import { contractRules, createPush, renewPush, statusPush } from '../support/instance-pushes.ts'
 import { cookieOf, limits, openSessionHouse, refOf, tokenLifeMs } from '../support/session-house.ts'
 import type { PushMessage } from '../../src/directory/push-message.ts'
 import type { TenantId } from '../../src/directory/model.ts'
@@ -112,7 +113,7 @@ t.test('the rows are read once, and again only after a push for the tenant', asy
 })
 
 const disabled = { accounts: [{ userName, name: '张三', isEnabled: false, details: {} }] }
-const losses: Array<[reason: string, loss: PushMessage, back: PushMessage]> = [
+const losses: Array<[reason: string, loss: Exclude<PushMessage, { kind: 'instance' }>, back: PushMessage]> = [
   ['authorisation-withdrawn', accountsPush(2, { change: 'revoke' }), accountsPush(3)],
   ['authorisation-withdrawn', accountsPush(2, { change: 'delete' }), accountsPush(3)],
   ['account-disabled', accountsPush(2, { change: 'modify', ...disabled }), accountsPush(3)],
@@ -136,6 +137,58 @@ for (const [reason, loss, back] of losses) {
     t.equal(await house.find(quiet), undefined)
   })
 }
+
+t.test('the clock alone changes what a decision says: grace, then expired, without a push', async (t) => {
+  const day = 86_400_000
+  const house = await openSessionHouse(t, { idleTimeoutSeconds: 172_800, absoluteTimeoutSeconds: 864_000 }, {
+    graceDays: 1, grace: 'full', expired: 'read-only', frozen: 'renew', released: 'refuse',
+  })
+  const start = house.clock.now()
+  await house.push(createPush('instance-1', start, { expiresAt: start + day }))
+  const cookie = await house.signIn({ expiresAt: start + 30 * day })
+  const access = async (at: number): Promise<unknown> => {
+    house.clock.set(at)
+    const authentication = await house.authenticate(cookie)
+    await house.settle()
+    return authentication.kind === 'allow' ? authentication.principal.access : authentication
+  }
+  t.equal(await access(start), 'full')
+  t.equal(await access(start + 1), 'full')
+  t.equal(house.counts.views, 1)
+  t.equal(await access(start + day - 1), 'full')
+  t.equal(await access(start + day), 'full', 'grace')
+  t.equal(await access(start + 2 * day - 1), 'full')
+  const views = house.counts.views
+  t.equal(await access(start + 2 * day), 'read-only', 'to the millisecond')
+  t.equal(house.counts.views, views + 1)
+  await house.push(renewPush('instance-1', start + 2 * day, start + 30 * day))
+  t.equal(await access(start + 2 * day + 1), 'full', 'the renewal counts at the next request, in the same session')
+})
+
+t.test('an expiry whose rule is "renew" ends the session by the clock alone, and says that renewing helps', async (t) => {
+  const house = await openSessionHouse(t, {}, { ...contractRules, graceDays: 0 })
+  const start = house.clock.now()
+  await house.push(createPush('instance-1', start, { expiresAt: start + 1_000 }))
+  const cookie = await house.signIn()
+  house.clock.advance(999)
+  t.match(await house.authenticate(cookie), { kind: 'allow' })
+  house.clock.advance(1)
+  t.strictSame(await house.authenticate(cookie), { kind: 'refuse', reason: 'instance-expired', isRenewable: true, ref: refOf(cookie) })
+  t.equal(await house.find(cookie), undefined)
+})
+
+t.test('taking a freeze back revives no session, asked meanwhile or not', async (t) => {
+  const house = await openSessionHouse(t)
+  const start = house.clock.now()
+  await house.push(createPush('instance-1', start))
+  const [asked, quiet] = [await house.signIn(), await house.signIn()]
+  for (const cookie of [asked, quiet]) t.match(await house.authenticate(cookie), { kind: 'allow' })
+  await house.push(statusPush('instance-1', start + 1, 'frozen'))
+  t.strictSame(await house.authenticate(asked), { kind: 'refuse', reason: 'instance-frozen', isRenewable: true, ref: refOf(asked) })
+  await house.push(statusPush('instance-1', start + 2, 'normal'))
+  t.strictSame(await house.authenticate(asked), { kind: 'login', because: 'session-unknown' })
+  t.strictSame(await house.authenticate(quiet), { kind: 'refuse', reason: 'authorisation-withdrawn', ref: refOf(quiet) })
+})
 
 t.test('after access came back a new sign-in, which knows of the loss, is let in', async (t) => {
   const house = await openSessionHouse(t)

@@ -35,7 +35,7 @@ export interface TestGateway extends Gateway {
   /** Signs and sends a Kit V2 push, 1 ms of business time after the one before. */
   push (name: string, members: Record<string, unknown>): Promise<PushAnswer>
   /** Binds a tenant to an authorization server and grants accounts. */
-  bind (tenant: TestTenant): Promise<void>
+  bind (tenant: TestTenant, instanceId?: string): Promise<void>
 }
 
 export interface TestTenant {
@@ -104,7 +104,9 @@ export async function openTestGateway (t: Test, options: Options = {}): Promise<
     publicKey: keyPair.publicKey,
     browser: () => new Browser(url),
     push,
-    bind: (tenant) => bindTenant(push, tenant, () => businessTime),
+    bind: (tenant, instanceId) => bindTenant(
+      (name, members) => push(name, instanceId === undefined ? members : { ...members, instanceId }), tenant, () => businessTime,
+    ),
   }
 }
 
