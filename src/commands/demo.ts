@@ -48,7 +48,9 @@ export async function openDemo (ports: DemoPorts): Promise<Demo> {
       gatewayUrl: gatewayUrlOf(ports),
       prefix: '/_gate',
       appId: keys.appId,
-      kitKey: new Secret(keys.kitKey),
+      kitKeys: keys.kitKeys,
+      productionKeys: keys.productionKeys,
+      orderQueryCredentials: keys.orderQuery,
       applicationPublicKeyPem: keys.publicKey,
       clock: systemClock,
       marketplacePort: ports.simulator,
@@ -80,9 +82,15 @@ async function makeKeys () {
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   })
-  const kitKey = randomBytes(32).toString('hex')
-  return { appId: randomUUID(), publicKey, privateKey, kitKey, sealingKey: randomBytes(32).toString('base64') }
+  const newKey = (): Secret => new Secret(randomBytes(32).toString('hex'))
+  const kitKeys = [newKey(), newKey()] as const
+  const productionKeys = [newKey(), newKey()] as const
+  const orderQuery = { accessKeyId: randomBytes(10).toString('hex'), secretAccessKey: newKey() }
+  const sealingKey = randomBytes(32).toString('base64')
+  return { appId: randomUUID(), publicKey, privateKey, kitKeys, productionKeys, orderQuery, sealingKey }
 }
+
+const revealAll = (keys: readonly Secret[]): string => keys.map((key) => key.reveal()).join(',')
 
 /** Goes the way that every config goes, and takes nothing from the environment or a file of whoever tries the demo. */
 function createDemoConfig (folder: string, ports: DemoPorts, keys: DemoKeys, world: DemoWorld): Config {
@@ -95,7 +103,11 @@ function createDemoConfig (folder: string, ports: DemoPorts, keys: DemoKeys, wor
     JOINTGATE_APPLICATION_NAME: '示例应用 Sample',
     JOINTGATE_PUBLIC_URL: gatewayUrlOf(ports),
     JOINTGATE_UPSTREAM: world.applicationUrl,
-    JOINTGATE_MARKETPLACE_KIT_KEYS: keys.kitKey,
+    JOINTGATE_MARKETPLACE_KIT_KEYS: revealAll(keys.kitKeys),
+    JOINTGATE_MARKETPLACE_PRODUCTION_KEYS: revealAll(keys.productionKeys),
+    JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: keys.orderQuery.accessKeyId,
+    JOINTGATE_ORDER_QUERY_SECRET_ACCESS_KEY: keys.orderQuery.secretAccessKey.reveal(),
+    JOINTGATE_ORDER_QUERY_URL: world.marketplaceUrl,
     JOINTGATE_MARKETPLACE_PRIVATE_KEYS: keys.privateKey,
     JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: world.unifiedLoginUrl,
     // The guide is the demo's only output; a fault is still worth a line.

@@ -3,8 +3,9 @@ import { z } from 'zod'
 import type { MarketplaceOptions } from './marketplace-options.ts'
 import { resolveUrl } from './marketplace-options.ts'
 import type { Enterprise, MarketplaceState, Member } from './marketplace-state.ts'
+import { waitFor, type Scheduler } from './scheduler.ts'
 import { checkPassword, continueAs, signOnMessages, startSso } from './sign-on.ts'
-import { clearSsoCookie, readSsoCookie, setSsoCookie } from './sso-cookie.ts'
+import { centrePaths, clearSsoCookie, readSsoCookie, setSsoCookie } from './sso-cookie.ts'
 import { answerTokenRequest, issueCode, readUserinfo } from './token-endpoint.ts'
 import type { Views } from './views.ts'
 
@@ -12,6 +13,7 @@ interface AuthorizationServerParts {
   readonly state: MarketplaceState
   readonly options: MarketplaceOptions
   readonly views: Views
+  readonly scheduler: Scheduler
 }
 
 const text = z.string().optional()
@@ -24,15 +26,35 @@ const unreadable = { error: 'invalid_request', error_description: 'Invalid reque
 
 interface EnterpriseRoute { Params: { code: string } }
 
-/** The authentication centre of each enterprise, under `/as/{code}`: the `domainName` of its tenantSync (login.md §1.2–1.7). */
+/** How long a hanging authorization server keeps a caller waiting: longer than the gateway's patience, and not for ever. */
+const hangMilliseconds = 60_000
+
+/**
+ * The authentication centre of each enterprise, under `/as/{code}`: the `domainName` of its tenantSync (login.md §1.2–1.7). It answers
+ * under `/as-moved/{code}` too, where a changed domain leads.
+ */
 export function registerAuthorizationServers (app: FastifyInstance, parts: AuthorizationServerParts): void {
+  for (const path of centrePaths) {
+    app.register(async (centre) => {
+      centre.addHook('onRequest', async (_request, reply) => {
+        const { authorizationServer } = parts.state.faults
+        if (authorizationServer === 'off') return
+        if (authorizationServer === 'hanging') await waitFor(parts.scheduler, hangMilliseconds)
+        return reply.code(503).type('text/plain; charset=utf-8').send('Service Unavailable')
+      })
+      registerAuthorizationServer(centre, parts)
+    }, { prefix: path })
+  }
+}
+
+function registerAuthorizationServer (app: FastifyInstance, parts: AuthorizationServerParts): void {
   const { state, options } = parts
   const tokenParts = { state, callbackUrl: options.callbackUrl, clock: options.clock }
 
-  app.get<EnterpriseRoute>('/as/:code/api/v1/oauth2/authorize', (request, reply) => authorize(parts, request, reply))
-  app.post<EnterpriseRoute>('/as/:code/api/v1/oauth2/authorize', (request, reply) => authorize(parts, request, reply))
+  app.get<EnterpriseRoute>('/:code/api/v1/oauth2/authorize', (request, reply) => authorize(parts, request, reply))
+  app.post<EnterpriseRoute>('/:code/api/v1/oauth2/authorize', (request, reply) => authorize(parts, request, reply))
 
-  app.post<EnterpriseRoute>('/as/:code/api/v1/oauth2/token', async (request, reply) => {
+  app.post<EnterpriseRoute>('/:code/api/v1/oauth2/token', async (request, reply) => {
     const enterprise = state.enterprises.get(request.params.code)
     const form = tokenForm.safeParse(request.body)
     if (enterprise === undefined || !form.success) return await reply.code(400).send(unreadable)
@@ -41,7 +63,7 @@ export function registerAuthorizationServers (app: FastifyInstance, parts: Autho
     return await reply.code('error' in answer ? 400 : 200).header('cache-control', 'no-store').send(answer)
   })
 
-  app.get<EnterpriseRoute>('/as/:code/api/v1/oauth2/userinfo', async (request, reply) => {
+  app.get<EnterpriseRoute>('/:code/api/v1/oauth2/userinfo', async (request, reply) => {
     const enterprise = state.enterprises.get(request.params.code)
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
     const claims = enterprise === undefined || token === undefined ? undefined : readUserinfo(tokenParts, enterprise, token)
@@ -50,7 +72,7 @@ export function registerAuthorizationServers (app: FastifyInstance, parts: Autho
     return await reply.code(401).send(refusal)
   })
 
-  app.get<EnterpriseRoute>('/as/:code/api/v1/logout', (request, reply) => logout(parts, request, reply))
+  app.get<EnterpriseRoute>('/:code/api/v1/logout', (request, reply) => logout(parts, request, reply))
 }
 
 function authorize (parts: AuthorizationServerParts, request: FastifyRequest<EnterpriseRoute>, reply: FastifyReply): FastifyReply {

@@ -1,24 +1,18 @@
-import { createPublicKey, randomBytes, randomUUID } from 'node:crypto'
-import { Secret } from '../base/secret.ts'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Role } from '../directory/model.ts'
-import { sealClientSecret } from '../push/signature/client-secret.ts'
-import type { MarketplaceOptions } from './marketplace-options.ts'
-import { resolveUrl } from './marketplace-options.ts'
-import { departments, type Enterprise, type MarketplaceState, type Member, type PushAnswer } from './marketplace-state.ts'
-import type { Push, PushSender } from './push-sender.ts'
-
-export interface NewEnterprise {
-  readonly name: string
-  /** Lower-case letters, digits and dashes: it becomes part of an address and of a cookie's name. */
-  readonly code: string
-}
+import { createBinder, type Binder, type BindingParts } from './binding.ts'
+import { BuyerMistake, findEnterprise, findMember, isWithin } from './buyer-mistake.ts'
+import { createDepartmentBuyer, sendToBound, type DepartmentBuyer } from './department-buyer.ts'
+import type { InstanceBuyer } from './instance-buyer.ts'
+import type { Enterprise, Member, PushAnswer } from './marketplace-state.ts'
+import type { Flag } from './push.ts'
 
 export interface NewMember {
   readonly userName: string
   readonly name: string
   /** Default `user`. */
   readonly role?: Role
-  /** Default the first of `departments`. */
+  /** Default `10001`, which a new enterprise has. */
   readonly departmentCode?: string
   /** Default a random one, shown on the console. */
   readonly password?: string
@@ -31,53 +25,40 @@ export interface MemberChange {
   readonly isEnabled?: boolean
 }
 
-/** A wish of the buyer that makes no sense: an unknown enterprise or member, a name that is taken or malformed. */
-export class BuyerMistake extends Error {}
-
-/** What a buyer's administrator can do. Each action changes the enterprise first and then tells the application by signed pushes. */
-export interface Buyer {
-  /** tenantSync and applicationSync with a fresh client. A known code is bound anew, with its members. */
-  bind (enterprise: NewEnterprise): Promise<PushAnswer[]>
-  /** tenantSync flag 0. Enterprise and members stay; the client is gone. */
-  unbind (code: string): Promise<PushAnswer[]>
+/** What the enterprise's administrator does with members: each an authSync to every bound instance. */
+export interface MemberBuyer {
   /** A new member, not yet authorised for the application: nothing is sent. */
   addMember (code: string, member: NewMember): Member
   /** authSync flag 1. */
   grant (code: string, userName: string): Promise<PushAnswer[]>
   /** authSync flag 2 with the member's whole row; `isEnabled` travels as `enable`. Nothing is sent of a member without a grant. */
   change (code: string, userName: string, change: MemberChange): Promise<PushAnswer[]>
-  /** authSync flag 3: the member stays, the application's grant is taken back. */
+  /** authSync flag 3, in V1 flag 0: the member stays, the application's grant is taken back. */
   revoke (code: string, userName: string): Promise<PushAnswer[]>
   /** authSync flag 0: the member leaves the enterprise. */
   remove (code: string, userName: string): Promise<PushAnswer[]>
 }
 
-interface BuyerParts {
-  readonly state: MarketplaceState
-  readonly sender: PushSender
-  readonly options: MarketplaceOptions
+/** What a buyer can do. Each action changes the marketplace first and then tells the application by signed calls. */
+export interface Buyer extends Binder, MemberBuyer, DepartmentBuyer, InstanceBuyer {}
+
+export function createBuyer (parts: BindingParts): Buyer {
+  return { ...parts.instances, ...createBinder(parts), ...createDepartmentBuyer(parts), ...createMemberBuyer(parts) }
 }
 
-export function createBuyer (parts: BuyerParts): Buyer {
-  const { state, sender } = parts
+function createMemberBuyer (parts: BindingParts): MemberBuyer {
+  const { state } = parts
 
-  async function pushMember (enterprise: Enterprise, member: Member, flag: Push['flag'], occasion: string): Promise<PushAnswer[]> {
-    const { instanceId, tenantId } = enterprise
-    const members = { instanceId, tenantId, appId: parts.options.appId, userList: [userOf(member)] }
-    const who = `${member.name} (${member.userName}@${enterprise.code})`
-    return [await sender.send({ name: 'authSync', flag, occasion: `${occasion} ${who}`, members })]
+  async function pushMember (enterprise: Enterprise, member: Member, flag: Flag, deed: string): Promise<PushAnswer[]> {
+    const { tenantId, isTest } = enterprise
+    const occasion = `${deed} ${member.name} (${member.userName}@${enterprise.code})`
+    return await sendToBound(parts, enterprise, ({ instanceId }) => {
+      const members = { instanceId, tenantId, appId: parts.options.appId, userList: [userOf(member)] }
+      return { family: 'kit', name: 'authSync', flag, occasion, isTest, members }
+    })
   }
 
   return {
-    bind: (wish) => bind(parts, wish),
-
-    async unbind (code) {
-      const enterprise = findEnterprise(state, code)
-      enterprise.client = undefined
-      const members = tenantMembers(parts, enterprise)
-      return [await sender.send({ name: 'tenantSync', flag: 0, occasion: `解绑 unbind ${enterprise.name}`, members })]
-    },
-
     addMember: (code, wish) => addMember(findEnterprise(state, code), wish),
 
     async grant (code, userName) {
@@ -109,39 +90,8 @@ export function createBuyer (parts: BuyerParts): Buyer {
   }
 }
 
-async function bind (parts: BuyerParts, { name, code }: NewEnterprise): Promise<PushAnswer[]> {
-  const { state, sender, options } = parts
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(code)) throw new BuyerMistake('the enterprise code takes lower-case letters, digits and dashes')
-  if (!isWithin(name, 255)) throw new BuyerMistake('the enterprise needs a name')
-  const known = state.enterprises.get(code)
-  const client = { clientId: randomBytes(16).toString('hex'), clientSecret: randomBytes(24).toString('base64url') }
-  const enterprise: Enterprise = {
-    tenantId: known?.tenantId ?? randomBytes(16).toString('hex'),
-    code,
-    name,
-    instanceId: known?.instanceId ?? randomUUID(),
-    orderId: known?.orderId ?? `CS${randomBytes(5).toString('hex').toUpperCase()}`,
-    client,
-    members: known?.members ?? new Map<string, Member>(),
-  }
-  state.enterprises.set(code, enterprise)
-  const { tenantId, instanceId } = enterprise
-  const clientSecret = sealClientSecret(new Secret(client.clientSecret), createPublicKey(options.applicationPublicKeyPem))
-  const occasion = `绑定 bind ${name}`
-  const application = { instanceId, tenantId, appId: options.appId, clientId: client.clientId, clientSecret }
-  return [
-    await sender.send({ name: 'tenantSync', flag: 1, occasion, members: tenantMembers(parts, enterprise) }),
-    await sender.send({ name: 'applicationSync', flag: 1, occasion, members: application }),
-  ]
-}
-
-function tenantMembers ({ options }: BuyerParts, enterprise: Enterprise): Record<string, unknown> {
-  const { instanceId, orderId, tenantId, code, name } = enterprise
-  return { instanceId, orderId, tenantId, tenantCode: code, name, domainName: `${resolveUrl(options.publicUrl)}/as/${code}` }
-}
-
 function addMember (enterprise: Enterprise, wish: NewMember): Member {
-  const { userName, name, role = 'user', departmentCode = departments[0].code } = wish
+  const { userName, name, role = 'user', departmentCode = '10001' } = wish
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(userName)) throw new BuyerMistake('the account takes letters, digits, dot, dash and underscore')
   if (!isWithin(name, 64)) throw new BuyerMistake('the member needs a display name')
   if (enterprise.members.has(userName)) throw new BuyerMistake(`${userName}@${enterprise.code} exists already`)
@@ -155,21 +105,4 @@ function addMember (enterprise: Enterprise, wish: NewMember): Member {
 function userOf (member: Member): Record<string, unknown> {
   const { userName, name, departmentCode, role, isEnabled } = member
   return { userName, name, orgCode: departmentCode, role, enable: String(isEnabled) }
-}
-
-function findEnterprise (state: MarketplaceState, code: string): Enterprise {
-  const enterprise = state.enterprises.get(code)
-  if (enterprise === undefined) throw new BuyerMistake(`there is no enterprise ${code}`)
-  return enterprise
-}
-
-function findMember (state: MarketplaceState, code: string, userName: string): [Enterprise, Member] {
-  const enterprise = findEnterprise(state, code)
-  const member = enterprise.members.get(userName)
-  if (member === undefined) throw new BuyerMistake(`there is no member ${userName}@${code}`)
-  return [enterprise, member]
-}
-
-function isWithin (text: string, most: number): boolean {
-  return text.trim() !== '' && text.length <= most
 }

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { BuyerMistake, type Buyer } from './buyer.ts'
+import type { Buyer } from './buyer.ts'
+import { BuyerMistake } from './buyer-mistake.ts'
+import { registerContractForms, type Act } from './console-contract-routes.ts'
 import { buildConsoleModel } from './console-model.ts'
+import type { FaultDesk } from './fault-desk.ts'
 import type { MarketplaceOptions } from './marketplace-options.ts'
 import type { MarketplaceState } from './marketplace-state.ts'
 import type { Views } from './views.ts'
@@ -11,11 +14,12 @@ interface ConsoleParts {
   readonly options: MarketplaceOptions
   readonly views: Views
   readonly buyer: Buyer
+  readonly faultDesk: FaultDesk
 }
 
 const trimmed = z.string().trim()
 const role = z.enum(['user', 'admin'])
-const enterpriseForm = z.object({ name: trimmed, code: trimmed })
+const enterpriseForm = z.object({ name: trimmed, code: trimmed, isTest: z.literal('yes').optional() })
 const memberForm = z.object({ userName: trimmed, name: trimmed, role, departmentCode: trimmed, isGranted: z.literal('yes').optional() })
 const changeForm = z.object({ name: trimmed, role, departmentCode: trimmed })
 
@@ -24,12 +28,11 @@ interface EnterpriseRoute { Params: { code: string } }
 
 /** The buyer console: plain forms, each a POST that changes the enterprise, pushes, and comes back to the page. */
 export function registerConsole (app: FastifyInstance, parts: ConsoleParts): void {
-  const { state, buyer } = parts
+  const { state, buyer, faultDesk } = parts
 
   app.get('/', (_request, reply) => showConsole(parts, reply, 200, ''))
 
-  /** Runs an action and returns to its place on the page; a mistake is shown above the page. */
-  const act = async (reply: FastifyReply, anchor: string, action: () => unknown): Promise<FastifyReply> => {
+  const act: Act = async (reply, anchor, action) => {
     try {
       await action()
       return reply.redirect(`/#${anchor}`, 303)
@@ -39,8 +42,12 @@ export function registerConsole (app: FastifyInstance, parts: ConsoleParts): voi
       throw error
     }
   }
+  registerContractForms(app, act, buyer, faultDesk)
 
-  app.post('/enterprises', (request, reply) => act(reply, 'pushes', () => buyer.bind(enterpriseForm.parse(request.body))))
+  app.post('/enterprises', (request, reply) => act(reply, 'pushes', () => {
+    const { isTest, ...enterprise } = enterpriseForm.parse(request.body)
+    return buyer.bind({ ...enterprise, isTest: isTest === 'yes' })
+  }))
 
   app.post<EnterpriseRoute>('/enterprises/:code/bind', (request, reply) => act(reply, request.params.code, () => {
     const { code } = request.params
@@ -49,7 +56,10 @@ export function registerConsole (app: FastifyInstance, parts: ConsoleParts): voi
 
   app.post<EnterpriseRoute>('/enterprises/:code/unbind', (request, reply) =>
     act(reply, request.params.code, () => buyer.unbind(request.params.code)))
+  registerMemberForms(app, act, buyer)
+}
 
+function registerMemberForms (app: FastifyInstance, act: Act, buyer: Buyer): void {
   app.post<EnterpriseRoute>('/enterprises/:code/members', (request, reply) => act(reply, request.params.code, async () => {
     const { isGranted, ...member } = memberForm.parse(request.body)
     buyer.addMember(request.params.code, member)

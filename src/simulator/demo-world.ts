@@ -2,10 +2,12 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../base/clock.ts'
 import type { Secret } from '../base/secret.ts'
-import type { NewEnterprise, NewMember } from './buyer.ts'
+import type { SdkCredentials } from '../provisioning/sdk-hmac-sha256.ts'
+import type { NewEnterprise } from './binding.ts'
+import type { NewMember } from './buyer.ts'
 import { resolveUrl, type LateUrl } from './marketplace-options.ts'
 import { createMarketplace, type Marketplace } from './marketplace.ts'
-import { departments, type PushAnswer } from './marketplace-state.ts'
+import type { PushAnswer } from './marketplace-state.ts'
 import { createSampleApplication } from './sample-application.ts'
 
 export interface DemoWorldOptions {
@@ -14,7 +16,10 @@ export interface DemoWorldOptions {
   /** The gateway's own prefix, such as `/_gate`. */
   readonly prefix: string
   readonly appId: string
-  readonly kitKey: Secret
+  /** Two of each type, all of which the gateway must know. */
+  readonly kitKeys: readonly [Secret, Secret]
+  readonly productionKeys: readonly [Secret, Secret]
+  readonly orderQueryCredentials: SdkCredentials
   readonly applicationPublicKeyPem: string
   readonly clock: Clock
   /** 0 takes any free port. */
@@ -35,7 +40,7 @@ export interface DemoWorld {
 }
 
 export async function openDemoWorld (options: DemoWorldOptions): Promise<DemoWorld> {
-  const { gatewayUrl, prefix, appId, kitKey, applicationPublicKeyPem, clock } = options
+  const { gatewayUrl, prefix, appId, kitKeys, productionKeys, orderQueryCredentials, applicationPublicKeyPem, clock } = options
   const application = await createSampleApplication({ gatewayUrl, appId, prefix, clock })
   const applicationUrl = await listen(application, options.applicationPort)
   const marketplace = await createMarketplace({
@@ -44,7 +49,9 @@ export async function openDemoWorld (options: DemoWorldOptions): Promise<DemoWor
     callbackUrl: () => `${resolveUrl(gatewayUrl)}${prefix}/callback`,
     applicationUrl: gatewayUrl,
     appId,
-    kitKey,
+    kitKeys,
+    productionKeys,
+    orderQueryCredentials,
     applicationPublicKeyPem,
     clock,
   })
@@ -65,7 +72,7 @@ interface DemoMember extends NewMember {
   readonly standing?: 'disabled' | 'not-authorised'
 }
 
-const [management, engineering, marketing] = departments.map(({ code }) => code) as [string, string, string]
+const [management, engineering, marketing] = ['10001', '10002', '10003']
 
 const demoEnterprises: ReadonlyArray<NewEnterprise & { readonly members: readonly DemoMember[] }> = [
   {

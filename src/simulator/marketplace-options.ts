@@ -1,5 +1,8 @@
 import type { Clock } from '../base/clock.ts'
 import type { Secret } from '../base/secret.ts'
+import type { SdkCredentials } from '../provisioning/sdk-hmac-sha256.ts'
+import type { Generation } from './push.ts'
+import type { Scheduler } from './scheduler.ts'
 
 /** An address without a trailing slash. A function when it is known only after something listens. */
 export type LateUrl = string | (() => string)
@@ -14,11 +17,19 @@ export interface MarketplaceOptions {
   /** Where people find the application; the console links there. */
   readonly applicationUrl: LateUrl
   readonly appId: string
-  /** The access key of the joint SaaS sync interfaces. */
-  readonly kitKey: Secret
+  /** Access keys of the joint SaaS sync interfaces: the one in use, and the one that takes its place when keys are rotated. */
+  readonly kitKeys: readonly [Secret, Secret]
+  /** The same for the base interfaces: a key of one type can't be one of the other (sync.md §3.0). */
+  readonly productionKeys: readonly [Secret, Secret]
+  /** With which the order query must be signed. Without them it refuses everybody. */
+  readonly orderQueryCredentials?: SdkCredentials
   /** RSA ≥ 3072 bit: `clientSecret` is encrypted to it. */
   readonly applicationPublicKeyPem: string
   readonly clock: Clock
+  /** Default the machine's own timers. */
+  readonly scheduler?: Scheduler
+  /** Default `v2`. */
+  readonly generation?: Generation
 }
 
 export function resolveUrl (url: LateUrl): string {

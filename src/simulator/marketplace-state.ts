@@ -1,16 +1,26 @@
 import type { Role } from '../directory/model.ts'
+import type { CallAnswer } from './call-answer.ts'
+import { noFaults, type Faults } from './faults.ts'
+import type { Instance, Order } from './instance.ts'
+import type { SignedCall } from './marketplace-call.ts'
+import type { Generation, Message } from './push.ts'
+import type { Delivery } from './retry-rules.ts'
 
-/** A department of the simulator's enterprises. The same few everywhere: enough to see `orgCode` travel. */
+/** A department of an enterprise. */
 export interface Department {
   readonly code: string
-  readonly name: string
+  name: string
+  /** Empty for the top one. */
+  parentCode: string
 }
 
-export const departments: readonly [Department, ...Department[]] = [
-  { code: '10001', name: '总经理办公室 Management' },
-  { code: '10002', name: '研发部 Engineering' },
-  { code: '10003', name: '市场部 Marketing' },
-  { code: '10004', name: '财务部 Finance' },
+/** What every new enterprise starts with. */
+export const defaultDepartments: readonly Readonly<Department>[] = [
+  { code: '10000', name: '总部 Head office', parentCode: '' },
+  { code: '10001', name: '总经理办公室 Management', parentCode: '10000' },
+  { code: '10002', name: '研发部 Engineering', parentCode: '10000' },
+  { code: '10003', name: '市场部 Marketing', parentCode: '10000' },
+  { code: '10004', name: '财务部 Finance', parentCode: '10000' },
 ]
 
 /** A person of an enterprise. Exists here whether or not the application knows of it. */
@@ -27,17 +37,21 @@ export interface Member {
   isAuthorised: boolean
 }
 
-/** An enterprise, its one purchase of the application and, while bound, the OAuth client made for it. */
+/** An enterprise and, while the application is bound to it, the OAuth client made for it. */
 export interface Enterprise {
   readonly tenantId: string
   /** The part behind `@` of an account; the `tenantCode` of the pushes. */
   readonly code: string
-  readonly name: string
-  readonly instanceId: string
-  readonly orderId: string
+  name: string
+  /** Everything sent of it carries `testFlag` 1. */
+  readonly isTest: boolean
   /** `undefined` while the application isn't bound to the enterprise. */
   client: { readonly clientId: string, readonly clientSecret: string } | undefined
+  /** Its authentication centre's base address, as last pushed; `''` before the first binding. */
+  domainName: string
   readonly members: Map<string, Member>
+  /** By code. */
+  readonly departments: Map<string, Department>
 }
 
 /** Who a code, a token or an SSO session speaks for. All times in epoch ms. */
@@ -57,31 +71,33 @@ export interface TokenGrant extends Holder {
   readonly clientId: string
 }
 
-/** What the application answered to one push, and what was sent. */
-export interface PushAnswer {
-  /** 1 for the first push of this marketplace. */
+/** What was sent, what a fault switch did to it and what the application answered. */
+export interface PushAnswer extends Message, CallAnswer {
+  /** 1 for the first call of this marketplace. */
   readonly number: number
   /** Epoch ms. */
   readonly sentAt: number
-  /** The interface, such as `authSync`. */
-  readonly name: string
-  readonly flag: number
-  /** In words, what the buyer did. */
-  readonly occasion: string
-  readonly body: string
-  /** 0 if no answer came. */
-  readonly httpStatus: number
-  readonly resultCode: string
-  readonly resultMsg: string
-  readonly bodySign: 'verified' | 'missing' | 'wrong'
+  /** `''` if nothing was done to it. */
+  readonly fault: '' | 'slow' | 'request-lost' | 'answer-lost' | 'doubled' | 'old' | 'held' | 'shuffled'
+  /** What went over the wire; sent once more it is a replay. `undefined` while it is held. */
+  readonly call: SignedCall | undefined
   /** As the marketplace counts it: HTTP 200 and `000000` (sync.md §0.4). */
   readonly isSuccess: boolean
 }
 
 /** Everything that lasts while the simulator runs; nothing outlives the process. */
 export interface MarketplaceState {
+  /** Which of the two generations the marketplace speaks. */
+  generation: Generation
+  readonly faults: Faults
   /** By code. */
   readonly enterprises: Map<string, Enterprise>
+  /** By the id of the order that bought it. */
+  readonly instances: Map<string, Instance>
+  /** By id; bounded. */
+  readonly orders: Map<string, Order>
+  /** Calls to be made again, by what they are about. */
+  readonly deliveries: Map<string, Delivery>
   readonly codes: Map<string, CodeGrant>
   readonly accessTokens: Map<string, TokenGrant>
   readonly refreshTokens: Map<string, TokenGrant>
@@ -93,9 +109,14 @@ export interface MarketplaceState {
   lastPushTime: number
 }
 
-export function createMarketplaceState (): MarketplaceState {
+export function createMarketplaceState (generation: Generation): MarketplaceState {
   return {
+    generation,
+    faults: noFaults(),
     enterprises: new Map(),
+    instances: new Map(),
+    orders: new Map(),
+    deliveries: new Map(),
     codes: new Map(),
     accessTokens: new Map(),
     refreshTokens: new Map(),
@@ -106,6 +127,6 @@ export function createMarketplaceState (): MarketplaceState {
   }
 }
 
-export function departmentName (code: string): string {
-  return departments.find((department) => department.code === code)?.name ?? ''
+export function departmentName (enterprise: Enterprise, code: string): string {
+  return enterprise.departments.get(code)?.name ?? ''
 }

@@ -4,17 +4,23 @@ import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { isSameOrigin } from '../base/request-kind.ts'
 import { readView } from '../pages/read-view.ts'
 import { registerAuthorizationServers } from './authorization-server-routes.ts'
-import { BuyerMistake, createBuyer, type Buyer } from './buyer.ts'
+import { createBuyer, type Buyer } from './buyer.ts'
+import { BuyerMistake } from './buyer-mistake.ts'
 import { registerConsole } from './console-routes.ts'
+import { createDeliveries } from './deliveries.ts'
+import { createFaultDesk, type FaultDesk } from './fault-desk.ts'
+import { createInstanceBuyer } from './instance-buyer.ts'
 import { resolveUrl, type MarketplaceOptions } from './marketplace-options.ts'
 import { createMarketplaceState, type MarketplaceState } from './marketplace-state.ts'
+import { registerOrderQuery } from './order-query-routes.ts'
 import { createPushSender } from './push-sender.ts'
+import { createTimerScheduler } from './scheduler.ts'
 import { checkPassword, signOnMessages } from './sign-on.ts'
 import { callbackFor, registerUnifiedLogin } from './unified-login-routes.ts'
 import { createViews } from './views.ts'
 
 /** A marketplace on your desk: what a buyer does by hand, its programme does by methods. */
-export interface Marketplace extends Buyer {
+export interface Marketplace extends Buyer, FaultDesk {
   /** Not yet listening; closing it closes everything. */
   readonly app: FastifyInstance
   readonly state: MarketplaceState
@@ -25,12 +31,16 @@ export interface Marketplace extends Buyer {
   login (account: string, password: string): string
 }
 
-/** Honest and simple: it misbehaves in nothing. Its state is in memory and ends with it. */
+/** Honest, until a fault switch is on. Its state is in memory and ends with it. */
 export async function createMarketplace (options: MarketplaceOptions): Promise<Marketplace> {
-  const state = createMarketplaceState()
+  const { scheduler = createTimerScheduler(), generation = 'v2', clock } = options
+  const state = createMarketplaceState(generation)
   const views = createViews()
-  const sender = createPushSender({ state, gatewayUrl: options.gatewayUrl, kitKey: options.kitKey, clock: options.clock })
-  const buyer = createBuyer({ state, sender, options })
+  const sender = createPushSender({ state, options, scheduler })
+  const deliveries = createDeliveries({ state, sender, scheduler, clock })
+  const instances = createInstanceBuyer({ state, options, deliveries })
+  const buyer = createBuyer({ state, sender, options, instances })
+  const faultDesk = createFaultDesk(state, sender)
 
   const app = Fastify({ forceCloseConnections: true })
   app.addHook('onRequest', async (request, reply) => {
@@ -39,17 +49,22 @@ export async function createMarketplace (options: MarketplaceOptions): Promise<M
       return reply.code(403).type('text/plain; charset=utf-8').send('This form was sent from another site.')
     }
   })
-  app.addHook('onClose', () => sender.close())
+  app.addHook('onClose', async () => {
+    scheduler.close()
+    await sender.close()
+  })
   await app.register(cookie)
   await app.register(formbody)
   const styleSheet = readView('simulator/simulator.css')
   app.get('/simulator.css', (_request, reply) => reply.type('text/css; charset=utf-8').send(styleSheet))
-  registerConsole(app, { state, options, views, buyer })
+  registerConsole(app, { state, options, views, buyer, faultDesk })
   registerUnifiedLogin(app, { state, options, views })
-  registerAuthorizationServers(app, { state, options, views })
+  registerAuthorizationServers(app, { state, options, views, scheduler })
+  registerOrderQuery(app, state, options)
 
   return {
     ...buyer,
+    ...faultDesk,
     app,
     state,
     login (account, password) {

@@ -1,123 +1,100 @@
-import { randomBytes } from 'node:crypto'
-import { Agent, request } from 'undici'
-import type { Clock } from '../base/clock.ts'
-import type { Secret } from '../base/secret.ts'
-import { bodySign as signBody, bodySignHeader } from '../push/signature/body-sign.ts'
-import { signKitV2 } from '../push/signature/kit-v2.ts'
-import type { MarketplaceState, PushAnswer } from './marketplace-state.ts'
-import { resolveUrl, type LateUrl } from './marketplace-options.ts'
+import { Agent } from 'undici'
+import { readAnswer, type CallAnswer } from './call-answer.ts'
+import { sendCall, type SignedCall } from './marketplace-call.ts'
+import type { PushAnswer } from './marketplace-state.ts'
+import { currentKey, signMessage, writeMessage, type MessageParts } from './message.ts'
+import type { Message, Push } from './push.ts'
+import { waitFor, type Scheduler } from './scheduler.ts'
 
-/** The marketplace gives up after five seconds (sync.md §0.4). */
-const answerTimeoutMilliseconds = 5_000
 const rememberedPushes = 100
-
-export interface Push {
-  readonly name: 'tenantSync' | 'applicationSync' | 'authSync'
-  /** 0 delete, 1 add, 2 modify, 3 cancel the authorisation (sync.md §1.1). */
-  readonly flag: 0 | 1 | 2 | 3
-  readonly occasion: string
-  /** The interface's own members; the sender adds `flag`, `testFlag` and the times. */
-  readonly members: Readonly<Record<string, unknown>>
-}
+const longestAnswerBytes = 1 << 20
 
 export interface PushSender {
-  /** Sends a signed push and remembers the answer. Never rejects: a failed call is an answer with `httpStatus` 0. */
+  /**
+   * Sends a signed call, with whatever the fault switches do to it, and remembers the answer. Never rejects: a failed call is an
+   * answer with `httpStatus` 0.
+   */
   send (push: Push): Promise<PushAnswer>
+  /** Sends a remembered call again as it was, old signature included; `undefined` if it is not remembered. */
+  replay (number: number): Promise<PushAnswer | undefined>
+  /** Sends what the shuffling holds, last first. */
+  sendHeld (): Promise<void>
   close (): Promise<void>
 }
 
-interface PushSenderOptions {
-  readonly state: MarketplaceState
-  readonly gatewayUrl: LateUrl
-  readonly kitKey: Secret
-  readonly clock: Clock
+interface SenderParts extends MessageParts {
+  readonly scheduler: Scheduler
 }
 
-export function createPushSender ({ state, gatewayUrl, kitKey, clock }: PushSenderOptions): PushSender {
-  const agent = new Agent()
+interface OpenSenderParts extends SenderParts {
+  readonly agent: Agent
+}
+
+export function createPushSender (closedParts: SenderParts): PushSender {
+  const parts: OpenSenderParts = { ...closedParts, agent: new Agent({ maxResponseSize: longestAnswerBytes }) }
+  const { faults, pushes } = parts.state
+  const held: Message[] = []
+
+  async function sendHeld (): Promise<void> {
+    for (const message of held.splice(0).reverse()) await dispatch(parts, message, 'shuffled')
+  }
+
   return {
     async send (push) {
-      const body = JSON.stringify(bodyOf(push, nextPushTime(state, clock)))
-      const sentAt = clock.now()
-      const url = `${resolveUrl(gatewayUrl)}/produceAPI/v2/${push.name}`
-      const outcome = await call(agent, url, body, kitKey, sentAt)
-      const { name, flag, occasion } = push
-      const answer = { number: ++state.pushCount, sentAt, name, flag, occasion, body, ...outcome }
-      state.pushes.unshift(answer)
-      state.pushes.length = Math.min(state.pushes.length, rememberedPushes)
+      const message = writeMessage(parts, push)
+      const mayWait = push.family === 'kit' || !push.isAnswerAwaited
+      if (faults.shuffled === 0 || !mayWait) return await dispatch(parts, message, '')
+      held.push(message)
+      const answer = remember(parts, message, { fault: 'held', call: undefined }, withoutAnswer(`held, number ${held.length}`))
+      if (held.length >= faults.shuffled) await sendHeld()
       return answer
     },
-    close: () => agent.close(),
+    async replay (number) {
+      const push = pushes.find((push) => push.number === number)
+      return push?.call === undefined ? undefined : await repeat(parts, push, push.call)
+    },
+    sendHeld,
+    close: () => parts.agent.destroy(),
   }
 }
 
-type CallOutcome = Pick<PushAnswer, 'httpStatus' | 'resultCode' | 'resultMsg' | 'bodySign' | 'isSuccess'>
+type Fate = Pick<PushAnswer, 'fault' | 'call'>
 
-async function call (agent: Agent, url: string, body: string, kitKey: Secret, now: number): Promise<CallOutcome> {
-  const signature = signKitV2(kitKey.reveal(), body, randomBytes(16).toString('hex'), now)
-  try {
-    const response = await request(url, {
-      dispatcher: agent,
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...signature },
-      body,
-      signal: AbortSignal.timeout(answerTimeoutMilliseconds),
-      responseHeaders: 'raw',
-    })
-    const text = await response.body.text()
-    return judge(response.statusCode, response.headers as unknown as RawHeaders, text, kitKey)
-  } catch (error) {
-    // What a buyer's console shows for "address not reachable" and "timeout" alike (sync.md §4.13).
-    const resultMsg = error instanceof Error ? error.message || error.name : 'no answer'
-    return { httpStatus: 0, resultCode: '', resultMsg, bodySign: 'missing', isSuccess: false }
-  }
+async function dispatch (parts: OpenSenderParts, message: Message, before: PushAnswer['fault']): Promise<PushAnswer> {
+  const { state: { faults }, scheduler } = parts
+  const call = signMessage(parts, message)
+  if (faults.slow > 0) await waitFor(scheduler, faults.slow)
+  const fault = faults.slow > 0 ? 'slow' : before
+  if (faults.lost === 'request') return remember(parts, message, { fault: 'request-lost', call }, withoutAnswer('the call was lost'))
+
+  const [answer, second] = await Promise.all([
+    transmit(parts, message, call), faults.doubled === 'on' ? transmit(parts, message, call) : undefined,
+  ])
+  if (second !== undefined) remember(parts, message, { fault: 'doubled', call }, second)
+  if (faults.old > 0) scheduler.after(faults.old, async () => { await repeat(parts, message, call) })
+  return faults.lost === 'answer'
+    ? remember(parts, message, { fault: 'answer-lost', call }, withoutAnswer('the answer was lost'))
+    : remember(parts, message, { fault, call }, answer)
 }
 
-/** Names and values in turn, spelled as they came. */
-type RawHeaders = readonly (string | Buffer)[]
-
-function judge (httpStatus: number, headers: RawHeaders, text: string, kitKey: Secret): CallOutcome {
-  const { resultCode, resultMsg } = readResult(text)
-  const header = findExact(headers, bodySignHeader)
-  const bodySign = header === undefined ? 'missing' : header === signBody(kitKey.reveal(), text) ? 'verified' : 'wrong'
-  return { httpStatus, resultCode, resultMsg, bodySign, isSuccess: httpStatus === 200 && resultCode === '000000' }
+async function repeat (parts: OpenSenderParts, message: Message, call: SignedCall): Promise<PushAnswer> {
+  return remember(parts, message, { fault: 'old', call }, await transmit(parts, message, call))
 }
 
-/** The marketplace compares this one header's name with its case (sync.md §3.6). */
-function findExact (headers: RawHeaders, name: string): string | undefined {
-  const index = headers.findIndex((value, position) => position % 2 === 0 && value.toString() === name)
-  return index < 0 ? undefined : headers[index + 1]?.toString()
+function transmit (parts: OpenSenderParts, { family }: Message, call: SignedCall): Promise<CallAnswer> {
+  return sendCall(call, { accessKey: currentKey(parts, family), clock: parts.options.clock, dispatcher: parts.agent })
 }
 
-function readResult (text: string): { resultCode: string, resultMsg: string } {
-  const unreadable = { resultCode: '', resultMsg: 'cannot parse the response body' }
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value !== 'object' || value === null || !('resultCode' in value) || !('resultMsg' in value)) return unreadable
-    return { resultCode: String(value.resultCode), resultMsg: String(value.resultMsg) }
-  } catch {
-    // HTML, an empty body: for the marketplace all one.
-    return unreadable
-  }
+function remember ({ state, options }: OpenSenderParts, message: Message, fate: Fate, answer: CallAnswer): PushAnswer {
+  const { family, isTest, occasion, generation, name, flag, body } = message
+  const isSuccess = answer.httpStatus === 200 && answer.resultCode === '000000'
+  const said = { family, isTest, occasion, generation, name, flag, body }
+  const push = { ...said, ...fate, ...answer, number: ++state.pushCount, sentAt: options.clock.now(), isSuccess }
+  state.pushes.unshift(push)
+  state.pushes.length = Math.min(state.pushes.length, rememberedPushes)
+  return push
 }
 
-function bodyOf (push: Push, time: number): Record<string, unknown> {
-  const timeStamp = formatPushTime(time)
-  return {
-    ...push.members,
-    ...(push.name === 'authSync' ? { currentSyncTime: timeStamp } : {}),
-    flag: push.flag,
-    testFlag: 0,
-    timeStamp,
-  }
-}
-
-function nextPushTime (state: MarketplaceState, clock: Clock): number {
-  state.lastPushTime = Math.max(clock.now(), state.lastPushTime + 1)
-  return state.lastPushTime
-}
-
-/** `yyyyMMddHHmmssSSS` in UTC+8 (sync.md §1.1). */
-function formatPushTime (time: number): string {
-  return new Date(time + 8 * 3_600_000).toISOString().replace(/\D/g, '')
+function withoutAnswer (resultMsg: string): CallAnswer {
+  return { ...readAnswer({ httpStatus: 0, rawHeaders: [], text: '', durationMilliseconds: 0 }), resultMsg, failureCode: 'not-sent' }
 }

@@ -1,10 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
+/** Where an authentication centre answers: at home, and under the address of the changed domain. */
+export const centrePaths = ['/as', '/as-moved'] as const
+
 /**
- * One SSO cookie per enterprise, for the two places that read it and for no other path: cookies don't know ports, so on a desk the
+ * One SSO cookie per enterprise, for the places that read it and for no other path: cookies don't know ports, so on a desk the
  * gateway and its application would get it too.
  */
-const pathsOf = (code: string): [string, string] => ['/unified-login', `/as/${code}`]
+const pathsOf = (code: string): string[] => ['/unified-login', ...centrePaths.map((path) => `${path}/${code}`)]
 
 const nameOf = (code: string): string => `simulator-sso-${code}`
 

@@ -83,7 +83,7 @@ function isRedirectUriRight (grant: CodeGrant, form: TokenForm, registered: stri
 
 function refresh (parts: TokenParts, enterprise: Enterprise, form: TokenForm): TokenAnswer | OAuthError {
   const { state, clock } = parts
-  const grant = state.refreshTokens.get(form.refresh_token ?? '')
+  const grant = state.faults.revokedRefreshTokens === 'on' ? undefined : state.refreshTokens.get(form.refresh_token ?? '')
   if (grant === undefined || grant.expiresAt <= clock.now() || grant.tenantCode !== enterprise.code) {
     return refuse('invalid_grant', 'Invalid refresh token')
   }
@@ -134,7 +134,7 @@ export function readUserinfo ({ state, clock }: TokenParts, enterprise: Enterpri
     tenant: enterprise.tenantId,
     projectName: enterprise.name,
     organizationCode: member.departmentCode,
-    organizationName: departmentName(member.departmentCode),
+    organizationName: departmentName(enterprise, member.departmentCode),
   }
 }
 

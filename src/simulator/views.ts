@@ -1,6 +1,6 @@
 import { Eta } from 'eta/core'
 import { readView } from '../pages/read-view.ts'
-import type { ConsoleModel } from './console-model.ts'
+import type { ConsoleModel, EnterpriseModel } from './console-model.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What each template of `views/simulator` reads as `it`. */
@@ -8,6 +8,12 @@ interface ViewModels {
   head: { readonly title: string }
   ribbon: Record<string, never>
   console: ConsoleModel
+  enterprise: EnterpriseModel
+  members: EnterpriseModel
+  instances: EnterpriseModel
+  departments: EnterpriseModel
+  faults: ConsoleModel
+  pushes: ConsoleModel
   'unified-login': { readonly title: string }
   'sign-on': { readonly title: string, readonly enterpriseName: string, readonly enterpriseCode: string, readonly message: string }
   fault: { readonly title: string, readonly message: string }
@@ -27,7 +33,8 @@ interface SampleModel {
 export type Views = <Name extends keyof ViewModels> (name: Name, model: ViewModels[Name]) => string
 
 const names: ReadonlyArray<keyof ViewModels> = [
-  'head', 'ribbon', 'console', 'unified-login', 'sign-on', 'fault', 'sample-head', 'sample-visitor', 'sample-bypassed',
+  'head', 'ribbon', 'console', 'enterprise', 'members', 'instances', 'departments', 'faults', 'pushes', 'unified-login', 'sign-on', 'fault',
+  'sample-head', 'sample-visitor', 'sample-bypassed',
 ]
 
 /** Compiled at start, as the gateway's own pages are. */
