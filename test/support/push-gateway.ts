@@ -46,7 +46,8 @@ export interface PushGateway {
   readonly callV1: (parameters: Record<string, string>, changes?: { key?: string }) => Promise<PushReply>
 }
 
-export type PushGatewayOptions = Partial<Omit<PushRoutesOptions, 'keys'> & PushKeys>
+/** `directory` and `clock` of another gateway: what a restart finds. */
+export type PushGatewayOptions = Partial<Omit<PushRoutesOptions, 'directory' | 'clock'> & PushKeys & Pick<PushGateway, 'directory' | 'clock'>>
 
 export interface PushReply {
   response: LightMyRequestResponse
@@ -58,8 +59,7 @@ export interface PushReply {
 
 /** A server with nothing but the push routes, over an in-memory directory and a clock that stands at the fixtures' time. */
 export async function buildPushGateway (t: Test, options: PushGatewayOptions = {}): Promise<PushGateway> {
-  const clock = new ManualClock(1735689601500)
-  const directory = new MemoryDirectory()
+  const { clock = new ManualClock(1735689601500), directory = new MemoryDirectory() } = options
   const log: Record<string, unknown>[] = []
   const write = (line: string): void => { log.push(JSON.parse(line) as Record<string, unknown>) }
   const app = Fastify({ logger: { level: 'info', stream: { write } }, logController: createLogController() })

@@ -19,7 +19,7 @@ export const orderLineId = filled(64)
 export const productId = optional(filled(64))
 
 /** `1` is debugging, whatever else stands there, or nothing, is not (sync.md §4.0). */
-export const testFlag = z.unknown().transform((value): Realm => (value === '1' || value === 1 ? 'test' : 'production'))
+export const testFlag = z.unknown().optional().transform((value): Realm => (value === '1' || value === 1 ? 'test' : 'production'))
 
 /** `yyyyMMddHHmmss` or 17 digits, in UTC here (sync.md §4.3). Epoch ms. */
 export const expireTime = z.string().transform((value, context) => {
