@@ -25,6 +25,7 @@ export async function serve (): Promise<number | undefined> {
     else log.fatal({ event: 'gateway.failed', err }, 'stopping after a fault that nobody caught')
     await closeGateway(gateway)
   })
+  process.on('SIGHUP', () => { void exchangeKeys(gateway) })
   for (const warning of configWarnings(config)) log.warn({ event: 'config.warning' }, warning)
   // Copies: Fastify writes into what it is given, and the config is frozen.
   const operatorAddress = await gateway.operatorApp.listen({ ...config.listen.operator })
@@ -33,6 +34,24 @@ export async function serve (): Promise<number | undefined> {
   log.info({ event: 'gateway.started', publicUrl, publicAddress, operatorAddress, upstream },
     `ready: ${publicUrl} is served at ${publicAddress}, health at ${operatorAddress}`)
   return undefined
+}
+
+/** SIGHUP: the marketplace's keys are read again, and nothing else. Variables of the process don't change; files do. */
+async function exchangeKeys (gateway: Gateway): Promise<void> {
+  const { log } = gateway.publicApp
+  const loaded = loadConfig(processSources())
+  if (loaded.kind === 'invalid') {
+    log.error({ event: 'keys.refused', complaints: loaded.complaints }, 'the keys stay as they were: the configuration is not valid')
+    return
+  }
+  const { kitKeys, productionKeys, privateKeys } = loaded.config.marketplace
+  try {
+    await gateway.exchangeKeys(loaded.config.marketplace)
+    const counts = { kitKeys: kitKeys.length, productionKeys: productionKeys.length, privateKeys: privateKeys.length }
+    log.info({ event: 'keys.exchanged', ...counts }, 'the marketplace\'s keys were read again')
+  } catch (err) {
+    log.error({ event: 'keys.not-kept', err }, 'the keys are in use, but their first sight could not be kept')
+  }
 }
 
 /** Node closes the connections that are idle now. One whose last request ends later would keep the process up until its keep-alive does. */
