@@ -38,7 +38,6 @@ const pendingMilliseconds = { least: 5_000, usual: 30_000, most: 5 * minute }
 export async function deliverEvent (parts: DeliveryParts, { event, attempts }: OutboxEntry): Promise<Delivery> {
   await parts.enrich?.(event)
   if (parts.hook === undefined) return { kind: 'heard' }
-  if (parts.hook === undefined) return { kind: 'heard' }
   const [instance] = await parts.directory.findInstances('production', [event.instanceId])
   const answer = await parts.hook.tell(event, instance)
   switch (answer.kind) {

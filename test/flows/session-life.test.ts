@@ -343,6 +343,7 @@ t.test('the life of a session', async (t) => {
         role: 'user',
         department: '10000',
         instance: 'instance-1',
+        access: 'full',
         signedInAt: new Date(signedInAt).toISOString(),
         endsAt: new Date(signedInAt + 7_000_000).toISOString(),
         idleTimeoutSeconds: 3600,
