@@ -19,6 +19,12 @@ export function accessKeysOf (kind: KeyKind, keys: PushKeys): readonly Secret[] 
   return kind === 'kit' ? keys.kitKeys : keys.productionKeys
 }
 
+/** With what an answer is signed before anybody knows which key signed the call. Any key is better than none: who checks finds a reason. */
+export function firstKeyOf (kind: KeyKind, keys: PushKeys): Secret | undefined {
+  const [ofKind] = accessKeysOf(kind, keys)
+  return ofKind ?? keys.kitKeys[0] ?? keys.productionKeys[0]
+}
+
 /** By what a key is known in logs and lists: 32 bits of its hash tell keys apart and help nobody to guess one. */
 export function fingerprintOf (accessKey: Secret): string {
   return hash('sha256', accessKey.reveal()).slice(0, 8)

@@ -3,7 +3,7 @@ import type { Secret } from '../base/secret.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import type { PushLog } from '../directory/push-log.ts'
 import type { Provisioning } from './provisioning-port.ts'
-import { accessKeysOf, createPrivateKeyRing, fingerprintOf, type KeyKind, type PushKeySource } from './push-keys.ts'
+import { accessKeysOf, createPrivateKeyRing, fingerprintOf, firstKeyOf, type KeyKind, type PushKeySource } from './push-keys.ts'
 import type { PushReport } from './push-report.ts'
 import type { ReadingRules } from './read-content.ts'
 import { takeCall, type OnPushFault } from './take-call.ts'
@@ -23,7 +23,7 @@ export interface ReceivePushOptions extends Omit<ReadingRules, 'hasHook'> {
 
 export interface ReceivedPush {
   readonly report: PushReport
-  /** What the answer is to be signed with; absent if no key of the kind is set. */
+  /** What the answer is to be signed with; absent if no key is set. */
   readonly signingKey: Secret | undefined
 }
 
@@ -48,7 +48,7 @@ export function createReceivePush (options: ReceivePushOptions): ReceivePush {
     const accessKeys = accessKeysOf(kind, keys)
     const head = { scheme: call.scheme, interface: 'kit' in call ? call.kit.name : 'unknown' }
     const verification = verifyCall(call, accessKeys, now)
-    if (verification.kind === 'refused') return { report: { ...head, outcome: verification.because }, signingKey: accessKeys[0] }
+    if (verification.kind === 'refused') return { report: { ...head, outcome: verification.because }, signingKey: firstKeyOf(kind, keys) }
 
     const { keyIndex, variant } = verification.call
     const signingKey = accessKeys[keyIndex]!

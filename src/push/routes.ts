@@ -2,7 +2,7 @@ import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } f
 import type { Secret } from '../base/secret.ts'
 import { discardBody } from './discard-body.ts'
 import { kitInterfaces } from './kit/kit-interfaces.ts'
-import { accessKeysOf } from './push-keys.ts'
+import { firstKeyOf } from './push-keys.ts'
 import { answerOf, type PushOutcome, type PushReport, type SignatureScheme } from './push-report.ts'
 import { createReceivePush, type ReceivedPush, type ReceivePushOptions } from './receive-push.ts'
 import { bodySign, bodySignHeader } from './signature/body-sign.ts'
@@ -35,7 +35,7 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
   const refuse = async (request: FastifyRequest, reply: FastifyReply, scheme: SignatureScheme, refusal: Pick<PushReport, 'outcome' | 'cause'>) =>
     answer(request, reply, {
       report: { scheme, interface: kitNameOf(request), ...refusal },
-      signingKey: accessKeysOf(keyKindOf(scheme), options.keys.current())[0],
+      signingKey: firstKeyOf(keyKindOf(scheme), options.keys.current()),
     })
 
   const serve = (scheme: SignatureScheme, toCall: (request: FastifyRequest) => PushCall) => ({

@@ -584,6 +584,8 @@ t.test('other methods and places are 000002, signed; a base body ends at 1 MiB',
     t.ok(isSignedWith(response, kitKey))
   }
   t.ok(log.every(({ outcome }) => outcome === 'interface-unknown'))
+  const keyless = await buildPushGateway(t, { kitKeys: [new Secret(kitKey)], productionKeys: [] })
+  t.ok(isSignedWith((await keyless.callV2(newInstance)).response, kitKey), 'without a key of the kind, with another')
   t.match(await callV2({ ...newInstance, x: 'x'.repeat(1024 * 1024) }), { resultCode: '000002', resultMsg: /too large/ })
   t.equal((await callV2({ ...newInstance, x: 'x'.repeat(900_000) })).resultCode, '000000')
 })
