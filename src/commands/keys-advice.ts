@@ -1,12 +1,4 @@
-export interface KeyState {
-  readonly kind: string
-  readonly fingerprint: string
-  readonly isConfigured: boolean
-  /** Epoch ms; absent if no gateway has run with the key yet. */
-  readonly firstSeenAt?: number
-  readonly lastUsedAt?: number
-  readonly uses: number
-}
+import type { KeyState } from '../push/key-states.ts'
 
 const idleDays = 30
 const dayMilliseconds = 86_400_000

@@ -1,11 +1,10 @@
-import type { KeyUsage } from '../base/key-usage-store.ts'
-import type { Config } from '../config/load-config.ts'
+import { newestPushes } from '../directory/newest-pushes.ts'
 import type { PushLog } from '../directory/push-log.ts'
-import { accessKeysOf, fingerprintOf, type KeyKind } from '../push/push-keys.ts'
+import { keyStates, type KeyState } from '../push/key-states.ts'
 import { describePrivateKey } from './check.ts'
-import { adviseOnKeys, type KeyState } from './keys-advice.ts'
+import { adviseOnKeys } from './keys-advice.ts'
 import { alignColumns, printJson, printLines } from './print-lines.ts'
-import { newestPushes } from './pushes-list.ts'
+import { withTime } from './pushes-list.ts'
 import { exitCodes } from './report.ts'
 import { withStore, type OpenedStore } from './with-store.ts'
 
@@ -27,7 +26,7 @@ export async function keys (words: readonly string[]): Promise<number> {
 const pushesShown = 20
 
 async function printStatus ({ config, storage, clock }: OpenedStore, json: boolean): Promise<number> {
-  const states = statesOf(config.marketplace, await storage.keyUsage.list())
+  const states = keyStates(config.marketplace, await storage.keyUsage.list())
   const privateKeys = config.marketplace.privateKeys.map((pem) => describePrivateKey(pem.reveal()))
   const signatures = await lastSignatures(storage.pushLog)
   const advice = adviseOnKeys(states, clock.now())
@@ -49,28 +48,10 @@ async function printStatus ({ config, storage, clock }: OpenedStore, json: boole
   return exitCodes.ok
 }
 
-/** The configured keys first, in their order, then those that were there once. */
-function statesOf (marketplace: Config['marketplace'], usages: readonly KeyUsage[]): KeyState[] {
-  const kinds: KeyKind[] = ['kit', 'production']
-  const configured = kinds.flatMap((kind) => accessKeysOf(kind, marketplace).map((key) => ({ kind, fingerprint: fingerprintOf(key) })))
-  const isSame = (a: { kind: string, fingerprint: string }, b: typeof a): boolean => a.kind === b.kind && a.fingerprint === b.fingerprint
-  const former = usages.filter((usage) => !configured.some((key) => isSame(key, usage)))
-  return [
-    ...configured.map((key) => stateOf({ ...key, isConfigured: true }, usages.find((usage) => isSame(key, usage)))),
-    ...former.map((usage) => stateOf({ kind: usage.kind, fingerprint: usage.fingerprint, isConfigured: false }, usage)),
-  ]
-}
-
-function stateOf (key: Pick<KeyState, 'kind' | 'fingerprint' | 'isConfigured'>, usage: KeyUsage | undefined): KeyState {
-  if (usage === undefined) return { ...key, uses: 0 }
-  const { firstSeenAt, lastUsedAt, uses } = usage
-  return { ...key, firstSeenAt, uses, ...(lastUsedAt !== undefined && { lastUsedAt }) }
-}
-
 /** Of changes of our own nobody has signed anything. */
 async function lastSignatures (pushLog: Pick<PushLog, 'find' | 'range'>) {
   const pushes = await newestPushes(pushLog, pushesShown, ({ keyFingerprint }) => keyFingerprint !== undefined)
-  return pushes.map(({ number, receivedAt, interface: name, keyFingerprint = '' }) => ({ number, receivedAt, interface: name, keyFingerprint }))
+  return pushes.map(withTime).map(({ number, receivedAt, interface: name, keyFingerprint = '' }) => ({ number, receivedAt, interface: name, keyFingerprint }))
 }
 
 const timeText = (time: number | undefined): string | undefined => time === undefined ? undefined : new Date(time).toISOString()

@@ -1,4 +1,7 @@
+import type { DirectoryStore } from '../directory/directory-store.ts'
 import type { ErasureScope } from '../directory/erasure.ts'
+import type { ArchivedPush } from '../directory/push-log.ts'
+import type { PushMessage } from '../directory/push-message.ts'
 import type { AccessChange } from './pushes-access.ts'
 import { printLines } from './print-lines.ts'
 import { describeRealm } from './pushes-list.ts'
@@ -10,22 +13,31 @@ import { exitCodes } from './report.ts'
 import type { OpenedStore } from './with-store.ts'
 
 /** Prints what a push would change if it came now, and for whom the door would open or close. Changes nothing. */
-export async function diffPush ({ config, storage, clock }: OpenedStore, { number, personal }: ShowWords): Promise<number> {
-  const push = await storage.pushLog.find(number)
+export async function diffPush (store: OpenedStore, { number, personal }: ShowWords): Promise<number> {
+  const push = await store.storage.pushLog.find(number)
   if (push === undefined) return reportMissing(number)
-  const message = await readAgain(() => createRecordReader(config)(push))
+  const message = await readAgain(() => createRecordReader(store.config)(push))
   if (typeof message === 'string') {
     printLines([`Push ${number} is ${message}.`])
     return exitCodes.fault
   }
+  printLines(await describeDiff(store, push, message, personal))
+  return exitCodes.ok
+}
+
+type DiffedStore = Pick<OpenedStore, 'config' | 'clock'> & { readonly storage: { readonly directory: Pick<DirectoryStore, 'export'> } }
+
+/** @param message what the push told the directory, if anything */
+export async function describeDiff (
+  { config, storage, clock }: DiffedStore, push: ArchivedPush, message: PushMessage | undefined, personal: boolean,
+): Promise<string[]> {
   if (message === undefined) {
-    printLines([`Push ${number} (${push.interface}, ${push.outcome}) told the directory nothing: it was a question or was refused.`])
-    return exitCodes.ok
+    return [`Push ${push.number} (${push.interface}, ${push.outcome}) told the directory nothing: it was a question or was refused.`]
   }
   const preview = await previewPush(storage.directory, message, { now: clock.now(), contract: config.contract })
   const mask: Mask = { personal, interface: push.interface }
-  printLines([`Push ${number}, ${push.interface} ${push.generation}, ${describeRealm(push.realm)}, if it came now:`, ...describe(preview, mask)])
-  return exitCodes.ok
+  const title = `Push ${push.number}, ${push.interface} ${push.generation}, ${describeRealm(push.realm)}, if it came now:`
+  return [title, ...describe(preview, mask)]
 }
 
 interface Mask { readonly personal: boolean, readonly interface: string }

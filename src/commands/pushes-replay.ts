@@ -14,7 +14,14 @@ import type { OpenedStore } from './with-store.ts'
 /** A running gateway takes pushes while we compare; after so many tries it takes them faster than we can follow. */
 const attempts = 5
 
-interface Tally { next: number, first: number | undefined, taken: number, passed: number, readonly unreadable: number[] }
+interface Tally {
+  next: number
+  first: number | undefined
+  taken: number
+  passed: number
+  readonly refused: number[]
+  readonly unreadable: number[]
+}
 
 /** Takes every archived push in order into an empty store of its own and compares what comes out, byte for byte. */
 export async function replayPushes (store: OpenedStore, into: string): Promise<number> {
@@ -25,7 +32,7 @@ export async function replayPushes (store: OpenedStore, into: string): Promise<n
   }
   const replayed = openLmdbStorage(folder, store.box, store.clock)
   try {
-    const tally: Tally = { next: 1, first: undefined, taken: 0, passed: 0, unreadable: [] }
+    const tally: Tally = { next: 1, first: undefined, taken: 0, passed: 0, refused: [], unreadable: [] }
     let differences = await replayAndCompare(store, replayed, tally)
     for (let attempt = 1; attempt < attempts && differences.length > 0 && await hasMore(store, tally); attempt++) {
       differences = await replayAndCompare(store, replayed, tally)
@@ -68,8 +75,9 @@ async function replayRest ({ config, storage: { pushLog } }: OpenedStore, { dire
       tally.unreadable.push(number)
       continue
     }
-    await directory.commit(message)
-    tally.taken++
+    const { kind } = await directory.commit(message)
+    if (kind === 'committed') tally.taken++
+    else tally.refused.push(number)
   }
 }
 
@@ -111,10 +119,12 @@ function keyOfLine (line: IteratorResult<string>): string[] | undefined {
 
 const places = { running: 'only in the running store', replayed: 'only in the replayed one', both: 'with other members' } as const
 
-function describe ({ first, next, taken, passed, unreadable }: Tally, differences: readonly Difference[], folder: string): string[] {
+function describe (tally: Tally, differences: readonly Difference[], folder: string): string[] {
+  const { first, next, taken, passed, refused, unreadable } = tally
   if (first === undefined) return ['The push log is empty: there is nothing to replay.', ...differences.map(describeDifference)]
   return [
     `Replayed pushes ${first} to ${next - 1} into ${folder}: ${taken} taken, ${passed} passed over (questions and refusals).`,
+    ...(refused.length > 0 ? [`Refused, since they speak of what is not there: ${refused.join(', ')}.`] : []),
     ...(unreadable.length > 0 ? [`Unreadable with the present keys: ${unreadable.join(', ')}.`] : []),
     ...(first > 1 ? [`The log begins at ${first}: what came before is missing.`] : []),
     ...(differences.length === 0 ? ['Equal: both realms are the same, byte for byte.'] : differences.map(describeDifference)),

@@ -1,6 +1,8 @@
+import type { Config } from '../config/load-config.ts'
+import { headingOf } from '../directory/newest-pushes.ts'
 import type { ArchivedPush } from '../directory/push-log.ts'
 import { printJson, printLines } from './print-lines.ts'
-import { headingOf } from './pushes-list.ts'
+import { withTime } from './pushes-list.ts'
 import { maskMembers } from './pushes-mask.ts'
 import { createRecordReader } from './pushes-reader.ts'
 import { exitCodes } from './report.ts'
@@ -12,14 +14,18 @@ export interface ShowWords { readonly number: number, readonly personal: boolean
 export async function showPush ({ config, storage: { pushLog } }: OpenedStore, { number, personal }: ShowWords): Promise<number> {
   const push = await pushLog.find(number)
   if (push === undefined) return reportMissing(number)
+  printJson(await describePush(config, push, personal))
+  return exitCodes.ok
+}
+
+export async function describePush (config: Config, push: ArchivedPush, personal: boolean): Promise<object> {
   const mask = { personal, interface: push.interface }
   const message = push.generation === 'own' ? undefined : await readAgain(() => createRecordReader(config)(push))
-  printJson({
-    ...headingOf(push),
+  return {
+    ...withTime(headingOf(push)),
     members: maskMembers(membersOf(push), mask),
     ...(message !== undefined && { readAs: typeof message === 'string' ? message : maskMembers(message, mask) }),
-  })
-  return exitCodes.ok
+  }
 }
 
 /** The archive may be older than the present keys and rules. */

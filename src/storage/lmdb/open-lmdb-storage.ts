@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { KeyUsageStore } from '../../base/key-usage-store.ts'
 import type { SealedBox } from '../../base/sealed-box.ts'
 import type { SigningKeyStore } from '../../base/signing-key-store.ts'
+import type { DirectoryListing } from '../../directory/directory-listing.ts'
 import type { DirectoryStore } from '../../directory/directory-store.ts'
 import type { ErasureStore } from '../../directory/erasure.ts'
 import type { Outbox } from '../../directory/outbox.ts'
@@ -11,6 +12,7 @@ import type { LoginFlowStore } from '../../session/login-flow.ts'
 import type { SessionStore } from '../../session/session-store.ts'
 import { createInTurn } from './in-turn.ts'
 import { openCounters } from './lmdb-counters.ts'
+import { openLmdbDirectoryListing } from './lmdb-directory-listing.ts'
 import { openDirectoryRows } from './lmdb-directory-rows.ts'
 import { openLmdbDirectoryStore } from './lmdb-directory-store.ts'
 import { openLmdbEnvironment, written } from './lmdb-environment.ts'
@@ -28,6 +30,7 @@ import { openLmdbSigningKeyStore } from './lmdb-signing-key-store.ts'
 /** Every port, in one place on one disk. */
 export interface Storage {
   readonly directory: DirectoryStore
+  readonly listing: DirectoryListing
   readonly outbox: Outbox
   readonly pushLog: PushLog
   readonly erasures: ErasureStore
@@ -74,7 +77,7 @@ export function openLmdbStorage (folder: string, box: SealedBox, clock: Clock, o
 }
 
 /** What a commit writes in one transaction, and who else writes the same tables: they take turns. */
-function openDirectoryParts (environment: RootDatabase, box: SealedBox, clock: Clock): Pick<Storage, 'directory' | 'outbox' | 'pushLog' | 'erasures'> {
+function openDirectoryParts (environment: RootDatabase, box: SealedBox, clock: Clock): Pick<Storage, 'directory' | 'listing' | 'outbox' | 'pushLog' | 'erasures'> {
   const inTurn = createInTurn()
   const counters = openCounters(environment)
   const rows = openDirectoryRows(environment, box)
@@ -85,6 +88,7 @@ function openDirectoryParts (environment: RootDatabase, box: SealedBox, clock: C
   const pushLog = openLmdbPushLog(environment, box, counters, inTurn)
   return {
     directory: openLmdbDirectoryStore({ environment, clock, rows, revisions, receipts, plans, outbox, pushLog }, inTurn),
+    listing: openLmdbDirectoryListing(environment, rows),
     outbox,
     pushLog,
     erasures: openLmdbErasureStore({ environment, rows, revisions, plans, counters }, inTurn),
