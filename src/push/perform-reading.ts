@@ -46,10 +46,10 @@ export async function performReading (options: PerformOptions, reading: ContentR
   }
 }
 
-async function commit (options: PerformOptions, push: PushMessage, receipt: PushReceipt): Promise<Performed> {
-  const done = await options.directory.commit(push, receipt)
+async function commit ({ directory }: PerformOptions, push: PushMessage, receipt: PushReceipt): Promise<Performed> {
+  const done = await directory.commit(push, receipt)
   switch (done.kind) {
-    case 'committed': return { report: { outcome: 'committed' }, isArchived: true, mustKeep: false, afterwards: () => { announce(options, push) } }
+    case 'committed': return { report: { outcome: 'committed' }, isArchived: true, mustKeep: false }
     case 'repeated': {
       const stored = done.answer === undefined ? {} : { storedAnswer: done.answer }
       return { report: { outcome: 'repeated', ...stored }, isArchived: true, mustKeep: false }
@@ -57,12 +57,6 @@ async function commit (options: PerformOptions, push: PushMessage, receipt: Push
     case 'incomplete': return refused({ outcome: 'member-illegal', member: done.member })
     case 'instance-unknown': return refused({ outcome: 'instance-unknown' })
   }
-}
-
-/** What the marketplace doesn't wait for: an event may lie in the outbox now, and nobody else looks there. */
-function announce ({ provisioning, onFault }: PerformOptions, push: PushMessage): void {
-  if (push.kind !== 'instance' || push.realm === 'test') return
-  provisioning.wake?.(push.instanceId).catch((cause: unknown) => { onFault('wake', cause) })
 }
 
 async function create (options: PerformOptions, push: CreationPush, receipt: PushReceipt): Promise<Performed> {

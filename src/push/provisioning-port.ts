@@ -19,8 +19,7 @@ export type ChangeAnswer =
 /** Who is asked beside the directory while the marketplace waits; each part is absent if the seller has not set it up. */
 export interface Provisioning {
   /**
-   * Tells the seller's system what waits for this instance, after each commit that may have brought something. Resolves when its
-   * answer is committed, or when there is none in time.
+   * Tells the seller's system what waits for this instance. Resolves when its answer is committed, or when there is none in time.
    * With it, an instance is ready only once the seller's system says so.
    */
   readonly wake?: (instanceId: InstanceId) => Promise<void>
