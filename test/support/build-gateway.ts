@@ -17,6 +17,7 @@ import { openRecordingUpstream, type RecordingUpstream } from './recording-upstr
 
 export const appId = '0bd452b0-58af-4b98-9bda-6bf59da68d57'
 export const kitKey = 'kit-key-for-tests-0001-0123456789'
+export const productionKey = 'base-key-for-tests-0001-0123456789'
 
 /** Made once per test file: 3072-bit keys take a while. */
 const keyPair = generateKeyPairSync('rsa', { modulusLength: 3072 })
@@ -160,6 +161,7 @@ export function testEnvironment ({ url, upstream, dataFolder, env }: ConfigInput
     JOINTGATE_PUBLIC_URL: url,
     JOINTGATE_UPSTREAM: upstream,
     JOINTGATE_MARKETPLACE_KIT_KEYS: kitKey,
+    JOINTGATE_MARKETPLACE_PRODUCTION_KEYS: productionKey,
     JOINTGATE_MARKETPLACE_PRIVATE_KEYS: keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'true',
     ...env,
