@@ -5,7 +5,7 @@ import type { OutboxEntry } from '../directory/outbox.ts'
 import type { FailedAnswer, HookAnswer } from './hook-answer.ts'
 import type { ProvisioningHook } from './provisioning-hook.ts'
 import type { WriteProvisioningLog } from './provisioning-log.ts'
-import { pushVersionAt, timeOfPushVersion } from './push-version.ts'
+import { versionAt, timeOf } from '../directory/push-version.ts'
 
 export interface DeliveryParts {
   readonly directory: Pick<DirectoryStore, 'commit' | 'findInstances'>
@@ -72,7 +72,7 @@ function failed (parts: DeliveryParts, event: InstanceEvent, attempts: number, a
 /** Not a failure: the attempts start anew, since the hook works. */
 function pending ({ clock, log }: DeliveryParts, event: InstanceEvent, retryAfterSeconds: number | undefined): Delivery {
   const { least, usual, most } = pendingMilliseconds
-  const age = clock.now() - timeOfPushVersion(event.occurredAt)
+  const age = clock.now() - timeOf(event.occurredAt)
   const wish = retryAfterSeconds === undefined ? (age < lateMilliseconds ? usual : most) : retryAfterSeconds * 1000
   const pause = Math.min(Math.max(wish, least), most)
   // Said once, when the limit falls between this question and the next.
@@ -91,7 +91,7 @@ async function takeReport (parts: DeliveryParts, event: InstanceEvent, answer: E
   if (report.kind === 'refused') log('error', { ...nameOf(event), event: 'provisioning.refused', reason: report.reason }, 'the provisioning hook says no')
   if (event.type !== 'instance.created' && isWithoutNews(report)) return
   const outcome = await directory.commit({
-    kind: 'instance', realm: 'production', version: pushVersionAt(clock.now()), instanceId: event.instanceId, change: { kind: 'provision', report },
+    kind: 'instance', realm: 'production', version: versionAt(clock.now()), instanceId: event.instanceId, change: { kind: 'provision', report },
   })
   if (outcome.kind !== 'committed') {
     log('warn', { ...nameOf(event), event: 'provisioning.not-kept', outcome: outcome.kind }, 'what the provisioning hook reported was not kept')

@@ -4,7 +4,7 @@ import type { InstanceEvent, OrderKey, Purchase } from '../directory/instance.ts
 import type { InstanceId } from '../directory/model.ts'
 import type { OrderQuery } from './order-query.ts'
 import type { WriteProvisioningLog } from './provisioning-log.ts'
-import { pushVersionAt } from './push-version.ts'
+import { versionAt } from '../directory/push-version.ts'
 import type { Schedule } from './schedule.ts'
 
 export interface LearnPurchaseOptions {
@@ -113,7 +113,7 @@ export class LearnPurchase {
   async #keep (instanceId: InstanceId, order: OrderKey, purchase: Purchase): Promise<void> {
     const { directory, clock } = this.#options
     const commit = (id: InstanceId) => directory.commit({
-      kind: 'instance', realm: 'production', version: pushVersionAt(clock.now()), instanceId: id, change: { kind: 'purchase', purchase },
+      kind: 'instance', realm: 'production', version: versionAt(clock.now()), instanceId: id, change: { kind: 'purchase', purchase },
     })
     const outcome = await commit(instanceId)
     if (outcome.kind !== 'instance-unknown') return

@@ -56,7 +56,7 @@ export function openProvisioning (options: OpenProvisioningOptions): Provisionin
     ...(purchases && { refreshPurchase: (order) => refresh(directory, purchases, order) }),
     async commit (push, receipt) {
       const outcome = await directory.commit(push, receipt)
-      if (outcome.kind === 'committed' && push.kind === 'instance' && push.realm === 'production') void worker.wake(push.instanceId, 0)
+      if (outcome.kind === 'committed' && push.kind === 'instance' && push.realm === 'production') void worker.wake(outcome.instance?.instanceId ?? push.instanceId, 0)
       return outcome
     },
     start: () => { worker.start() },

@@ -3,7 +3,7 @@ import type { Secret } from '../base/secret.ts'
 import type { Instance, InstanceEvent } from '../directory/instance.ts'
 import { openBoundedCaller, type CallOutcome } from './bounded-call.ts'
 import { readHookAnswer, type HookAnswer } from './hook-answer.ts'
-import { timeOfPushVersion } from './push-version.ts'
+import { timeOf } from '../directory/push-version.ts'
 import { signWebhook } from './standard-webhook.ts'
 
 /** What the operator sets to have the seller's system told. */
@@ -60,7 +60,7 @@ function describeEvent ({ type, instanceId, occurredAt, order, details }: Instan
   const { expiresAt, ...others } = details
   return JSON.stringify({
     type,
-    timestamp: new Date(timeOfPushVersion(occurredAt)).toISOString(),
+    timestamp: new Date(timeOf(occurredAt)).toISOString(),
     data: {
       ...others,
       expiresAt: typeof expiresAt === 'number' ? new Date(expiresAt).toISOString() : expiresAt,

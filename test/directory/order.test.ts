@@ -51,11 +51,18 @@ const departmentsPush = fc.tuple(bound, fc.constantFrom('add', 'modify', 'delete
   }))
 
 const order = (orderId: string): OrderKey => ({ orderId, orderLineId: `${orderId}-000001` })
-const creation = (orderId: string, more: Partial<Extract<InstanceChange, { kind: 'create' }>> = {}): InstanceChange => ({
-  kind: 'create', spareInstanceId: `spare-${orderId}` as InstanceId, order: order(orderId), businessId: 'b', provisioning: 'ready', frontEndUrl: 'https://app', ...more,
+type Creation = Extract<InstanceChange, { kind: 'create' }>
+const creation = (orderId: string, more: Partial<Omit<Creation, 'kind'>> = {}): Creation => ({
+  kind: 'create',
+  spareInstanceId: `spare-${orderId}` as InstanceId,
+  order: order(orderId),
+  businessId: 'b',
+  provisioning: 'ready',
+  frontEndUrl: 'https://app',
+  ...more,
 })
-const instancePush = fc.tuple(realm, fc.nat(1), fc.oneof(
-  fc.constant('create' as const),
+const instancePush = fc.tuple(realm, fc.nat(1), fc.oneof<fc.Arbitrary<InstanceChange | 'create'>[]>(
+  fc.constant('create'),
   fc.record<InstanceChange>({ kind: fc.constant('renew'), scene: fc.constantFrom('RENEWAL', 'UNSUBSCRIBE_RENEWAL_PERIOD'), order: fc.constantFrom(order('r1'), order('r2')), expiresAt: fc.nat(9) }),
   fc.record<InstanceChange>({ kind: fc.constant('status'), status: fc.constantFrom('normal', 'frozen', 'expired') }),
   fc.record<InstanceChange>({ kind: fc.constant('upgrade'), order: fc.constantFrom(order('u1'), order('u2')), details: fc.constant({}) }),
@@ -121,7 +128,8 @@ t.test('C-57, C-60: a message of one tenant, instance or realm changes no row of
 })
 
 const head = { kind: 'instance', realm: 'production', instanceId: 'one' as InstanceId } as const
-const push = (at: number, change: InstanceChange, more: Partial<InstancePush> = {}): InstancePush => ({ ...head, version: versionAt(at), change, ...more })
+const push = (at: number, change: InstanceChange, more: Partial<InstancePush> = {}): InstancePush =>
+  ({ ...head, version: versionAt(at), change, ...more })
 const commit = (directory: MemoryDirectory, message: PushMessage) =>
   directory.commit(message, { signatureDigest: `${Math.random()}`, expiresAt: 0 })
 

@@ -11,7 +11,7 @@ import type { InstanceEvent } from '../../src/directory/instance.ts'
 import type { InstanceId } from '../../src/directory/model.ts'
 import { createAskChange } from '../../src/provisioning/ask-change.ts'
 import { openProvisioningHook } from '../../src/provisioning/provisioning-hook.ts'
-import { pushVersionAt } from '../../src/provisioning/push-version.ts'
+import { versionAt } from '../../src/directory/push-version.ts'
 import { InstanceDirectory } from '../support/instance-directory.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { openSellerHook } from '../support/seller-hook.ts'
@@ -24,7 +24,7 @@ const instanceId = '87b94795-0603-4e24-8ae5-69420d60e3c8' as InstanceId
 const order = { orderId: 'CS2211181819B4LVS', orderLineId: 'CS2211181819B4LVS-000001' }
 const productId = 'OFFI461867333479178240'
 const created: InstanceEvent = {
-  id: 'evt_1', type: 'instance.created', instanceId, occurredAt: pushVersionAt(Date.UTC(2025, 0, 1)), order, details: { productId, expiresAt: Date.UTC(2026, 0, 1) },
+  id: 'evt_1', type: 'instance.created', instanceId, occurredAt: versionAt(Date.UTC(2025, 0, 1)), order, details: { productId, expiresAt: Date.UTC(2026, 0, 1) },
 }
 
 /** The program of the manual in a process of its own. */

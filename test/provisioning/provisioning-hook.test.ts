@@ -10,7 +10,7 @@ import type { InstanceId, PushVersion } from '../../src/directory/model.ts'
 import { createAskChange } from '../../src/provisioning/ask-change.ts'
 import { openBoundedCaller } from '../../src/provisioning/bounded-call.ts'
 import { openProvisioningHook } from '../../src/provisioning/provisioning-hook.ts'
-import { pushVersionAt, timeOfPushVersion } from '../../src/provisioning/push-version.ts'
+import { versionAt, timeOf } from '../../src/directory/push-version.ts'
 import { signWebhook } from '../../src/provisioning/standard-webhook.ts'
 import { InstanceDirectory } from '../support/instance-directory.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -243,8 +243,8 @@ t.test('a change check is one signed question; only a clear yes is a yes (sync.m
 })
 
 t.test('a version and its time are two spellings of one moment', async (t) => {
-  t.equal(pushVersionAt(Date.UTC(2024, 11, 31, 16)), '20250101000000000')
-  fc.assert(fc.property(fc.integer({ min: 0, max: Date.UTC(2200, 0) }), (time) => timeOfPushVersion(pushVersionAt(time)) === time))
+  t.equal(versionAt(Date.UTC(2024, 11, 31, 16)), '20250101000000000')
+  fc.assert(fc.property(fc.integer({ min: 0, max: Date.UTC(2200, 0) }), (time) => timeOf(versionAt(time)) === time))
 })
 
 // Made for this test; it belongs to nobody and opens nothing.

@@ -3,7 +3,7 @@ import type { CommitOutcome, DirectoryStore } from '../../src/directory/director
 import type { Instance, OrderKey } from '../../src/directory/instance.ts'
 import type { InstanceId, PushVersion, Realm } from '../../src/directory/model.ts'
 import type { InstanceChange, PushMessage } from '../../src/directory/push-message.ts'
-import { pushVersionAt } from '../../src/provisioning/push-version.ts'
+import { versionAt } from '../../src/directory/push-version.ts'
 import type { ManualClock } from './manual-clock.ts'
 import { MemoryOutbox } from './memory-outbox.ts'
 
@@ -56,7 +56,7 @@ export class InstanceDirectory implements Pick<DirectoryStore, 'commit' | 'findI
   /** What the marketplace says, a millisecond after what it said before. */
   async push (instanceId: string, change: InstanceChange): Promise<void> {
     this.#clock.advance(1)
-    const version: PushVersion = pushVersionAt(this.#clock.now())
+    const version: PushVersion = versionAt(this.#clock.now())
     await this.commit({ kind: 'instance', realm: 'production', version, instanceId: instanceId as InstanceId, change })
   }
 
