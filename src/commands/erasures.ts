@@ -38,5 +38,6 @@ async function listErasures ({ storage }: OpenedStore, json: boolean): Promise<n
 
 function describe (erasedAt: string, { scope, tenant, instance, asked_for_at: askedForAt, rows }: Claims): string {
   const counts = Object.entries(rows).map(([kind, count]) => `${count} ${kind}`).join(', ')
-  return `${erasedAt}  ${scope}${tenant === undefined ? '' : ` of tenant ${tenant}`}, instance ${instance}: ${counts}; asked for at ${askedForAt}`
+  const whose = tenant === undefined ? '' : `${scope === 'account' ? 'an account of ' : ''}tenant ${tenant} at `
+  return `${erasedAt}  ${whose}instance ${instance}: ${counts}; asked for at ${askedForAt}`
 }

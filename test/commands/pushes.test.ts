@@ -10,7 +10,6 @@ import { pushes } from '../../src/commands/pushes.ts'
 import { createRecordReader } from '../../src/commands/pushes-reader.ts'
 import { describePush } from '../../src/commands/pushes-show.ts'
 import type { ArchivedPush } from '../../src/directory/push-log.ts'
-import { timeOf } from '../../src/directory/push-version.ts'
 import { fingerprintOf } from '../../src/push/push-keys.ts'
 import { sealAesField } from '../../src/push/signature/aes-field.ts'
 import { signAuthTokenGet, signAuthTokenPost } from '../../src/push/signature/auth-token.ts'
@@ -146,7 +145,7 @@ t.test('pushes and keys, beside a running gateway', async (t) => {
     t.match(ofNobody, { code: 0, stdout: 'The push log holds no push of this tenant.\n' })
   })
 
-  await t.test('no personal value and no secret in show and diff (T-38); --personal tells the values, never a secret', async (t) => {
+  await t.test('no personal value and no secret in show and diff (T-38); --personal tells the values, no secret', async (t) => {
     const read = createRecordReader(gateway.config)
     const show = async (push: ArchivedPush, isOpen: boolean) => JSON.stringify(await describePush(gateway.config, push, isOpen), undefined, 2)
     const shown = await Promise.all(records.map((push) => show(push, false)))
@@ -270,12 +269,18 @@ t.test('masking: whatever stands in a member that is not known to be harmless, a
 
 t.test('erasures list prints the decoded receipts and the tokens themselves', async (t) => {
   const gateway = await openTestGateway(t)
-  const claims = Buffer.from(JSON.stringify({ scope: 'tenant', tenant: 'tenant-1', instance: 'instance-1', asked_for_at: '20250101080000000', rows: { accounts: 3 } }))
-  const token = `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${claims.toString('base64url')}.c2lnbmF0dXJl`
+  const tenant = { tenantId: 'tenant-1', domainName: 'http://127.0.0.1:9', name: '晨曦科技', accounts: [{ userName: 'zhangsan01', name: '张三丰' }] }
+  await gateway.bind(tenant)
+  await gateway.push('tenantSync', { ...tenant, tenantCode: 'sunrise', orderId: 'order-1', flag: 0 })
   const variables = testEnvironment({ url: gateway.url, upstream: gateway.upstream.url, dataFolder: gateway.dataFolder })
   t.match(await startJointgate(['erasures', 'list'], variables).ended, { code: 0, stdout: 'Nothing was erased yet.\n' })
-  await gateway.storage.erasures.keepReceipt({ erasedAt: timeOf('20250201080000000'), token })
+  gateway.clock.advance(31 * 86_400_000)
+  await gateway.tidyUp()
+  const [receipt] = await gateway.storage.erasures.listReceipts()
   const [text, json] = await inTurns([[], ['--json']], (words) => startJointgate(['erasures', 'list', ...words], variables).ended)
-  t.equal(text?.stdout, `2025-02-01T00:00:00.000Z  tenant of tenant tenant-1, instance instance-1: 3 accounts; asked for at 20250101080000000\n  ${token}\n`)
-  t.match(JSON.parse(json?.stdout ?? ''), [{ erasedAt: '2025-02-01T00:00:00.000Z', claims: { rows: { accounts: 3 } }, token }])
+  const erasedAt = new Date(gateway.clock.now()).toISOString()
+  t.match(text?.stdout, `${erasedAt}  tenant tenant-1 at instance instance-1: 1 tenants, 1 bindings, 1 accounts, 0 departments; asked for at 20`)
+  t.match(text?.stdout, `\n  ${receipt?.token}\n`)
+  t.match(JSON.parse(json?.stdout ?? ''), [{ erasedAt, claims: { iss: gateway.url, scope: 'tenant', rows: { accounts: 1 } }, token: receipt?.token }])
+  t.notMatch(text?.stdout, /zhangsan01|张三丰|晨曦科技/)
 })
