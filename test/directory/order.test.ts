@@ -61,11 +61,13 @@ const creation = (orderId: string, more: Partial<Omit<Creation, 'kind'>> = {}): 
   frontEndUrl: 'https://app',
   ...more,
 })
-const instancePush = fc.tuple(realm, fc.nat(1), fc.oneof<fc.Arbitrary<InstanceChange | 'create'>[]>(
-  fc.constant('create'),
-  fc.record<InstanceChange>({ kind: fc.constant('renew'), scene: fc.constantFrom('RENEWAL', 'UNSUBSCRIBE_RENEWAL_PERIOD'), order: fc.constantFrom(order('r1'), order('r2')), expiresAt: fc.nat(9) }),
-  fc.record<InstanceChange>({ kind: fc.constant('status'), status: fc.constantFrom('normal', 'frozen', 'expired') }),
-  fc.record<InstanceChange>({ kind: fc.constant('upgrade'), order: fc.constantFrom(order('u1'), order('u2')), details: fc.constant({}) }),
+
+const instancePush = fc.tuple(realm, fc.nat(1), fc.oneof(
+  fc.constant('create' as const),
+  fc.tuple(fc.constantFrom('RENEWAL', 'UNSUBSCRIBE_RENEWAL_PERIOD'), fc.constantFrom(order('r1'), order('r2')), fc.nat(9))
+    .map(([scene, order, expiresAt]): InstanceChange => ({ kind: 'renew', scene, order, expiresAt })),
+  fc.constantFrom('normal', 'frozen', 'expired').map((status): InstanceChange => ({ kind: 'status', status })),
+  fc.constantFrom(order('u1'), order('u2')).map((order): InstanceChange => ({ kind: 'upgrade', order, details: {} })),
 )).map(([realm, which, change]): Undated => (version) => ({
   kind: 'instance', realm, version, instanceId: instanceIds[which]!, change: change === 'create' ? creation(`order-${which}`) : change,
 }))
