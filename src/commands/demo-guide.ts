@@ -25,6 +25,8 @@ export function renderDemoGuide (config: Config, { marketplaceUrl, applicationUr
      sunli@sunrise    sunli-2025      a member without a grant: the gateway refuses
      zhaomin@sunrise  zhaomin-2025    disabled: the marketplace itself refuses
      chenjie@bluesea  chenjie-2025    another enterprise
+  6. The console also renews, freezes and cancels instances, moves departments, speaks
+     V1 and V2, and has switches for what can go wrong.
 
 `
 }
