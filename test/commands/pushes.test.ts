@@ -147,7 +147,8 @@ t.test('pushes and keys, beside a running gateway', async (t) => {
 
   await t.test('no personal value and no secret in show and diff (T-38); --personal tells the values, no secret', async (t) => {
     const read = createRecordReader(gateway.config)
-    const show = async (push: ArchivedPush, isOpen: boolean) => JSON.stringify(await describePush(gateway.config, push, isOpen), undefined, 2)
+    const show = async (push: ArchivedPush, isOpen: boolean): Promise<string> =>
+      JSON.stringify(await describePush(gateway.config, push, isOpen), undefined, 2)
     const shown = await Promise.all(records.map((push) => show(push, false)))
     const open = await Promise.all(records.map((push) => show(push, true)))
     const diffs = await Promise.all(records.map(async (push) => (await describeDiff(gateway, push, await read(push), false)).join('\n')))
