@@ -10,6 +10,7 @@ const usage = `Usage: jointgate [verb]
   pushes     list | show N | diff N | replay: what the marketplace told, masked
   keys       status: which access keys are there and which of them sign
   erasures   list: the receipts of what was erased
+  doctor     play the marketplace's tests against a running gateway
 
   --help     this text
   --version  the version
@@ -24,6 +25,7 @@ async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<numbe
     case 'pushes': return (await import('./commands/pushes.ts')).pushes(rest)
     case 'keys': return (await import('./commands/keys.ts')).keys(rest)
     case 'erasures': return (await import('./commands/erasures.ts')).erasures(rest)
+    case 'doctor': return (await import('./commands/doctor.ts')).doctor(rest)
   }
   switch (rest.length === 0 ? verb : 'too many words') {
     case 'serve': return (await import('./commands/serve.ts')).serve()

@@ -45,9 +45,23 @@ export const doctorIds = {
 const head = { instanceId: doctorIds.instance, tenantId: doctorIds.tenant, flag: 1 }
 const headNames = ['tenantId', 'flag']
 
+/** With all that may be there: 5000 such users are more than the megabyte at which many a proxy stops. */
 export function userNumber (number: number): Members {
   const digits = String(number).padStart(4, '0')
-  return { userName: `doctor-user-${digits}`, name: `体检 ${digits}`, orgCode: 'doctor-department-1', role: 'user', enable: 'true' }
+  return {
+    userName: `doctor-user-${digits}`,
+    name: `体检 ${digits}`,
+    position: '体检用岗位',
+    orgCode: 'doctor-department-1',
+    role: 'user',
+    enable: 'true',
+    employeeCode: digits,
+    mobile: '',
+    email: `doctor-user-${digits}@doctor.example.com`,
+    employeeType: 1,
+    workPlace: '体检用地点',
+    entryDate: '2025-01-01',
+  }
 }
 
 export function departmentNumber (number: number): Members {

@@ -123,13 +123,11 @@ export class Visit {
     return this.#inTurn(async () => {
       const { clock, limits } = this.options
       const left = this.startedAt + limits.total - clock.now()
-      if (left <= 0) {
-        this.#isLate = true
-        return { kind: 'none', code: 'no-time-left', milliseconds: 0 }
-      }
-      const reply = await this.#line.send(sent, Math.min(limits.call, left))
-      if (reply.kind === 'none' && clock.now() >= this.startedAt + limits.total) this.#isLate = true
-      return reply
+      const reply = left <= 0 ? undefined : await this.#line.send(sent, Math.min(limits.call, left))
+      if (reply !== undefined && !(reply.kind === 'none' && reply.code === 'too-late' && left < limits.call)) return reply
+      // We gave up, not the gateway.
+      this.#isLate = true
+      return { kind: 'none', code: 'no-time-left', milliseconds: reply?.milliseconds ?? 0 }
     })
   }
 

@@ -9,7 +9,7 @@ export const addressRules: readonly Rule[] = [
     id: 'address.https',
     group: 'address',
     checks: 'The production address is https.',
-    why: 'The marketplace calls https only (sync.md §0.4); over http anybody on the way reads the names of your customers\' employees.',
+    why: 'The marketplace calls https only; over http anybody on the way reads the names of your customers\' employees.',
     advice: 'Put a TLS terminating proxy in front of the gateway, or give its https address by --url.',
     needs: 'nothing',
     examine: async ({ options }) => [ofPublic(options.baseUrl, ({ protocol }) => (protocol === 'https:' ? undefined : `the address begins with ${protocol}//`))],
@@ -18,7 +18,7 @@ export const addressRules: readonly Rule[] = [
     id: 'address.name',
     group: 'address',
     checks: 'The host is a public domain name.',
-    why: 'The marketplace takes no IP address, and verifies your main domain (sync.md §5).',
+    why: 'The marketplace takes no IP address, and verifies your main domain.',
     advice: 'Give the gateway a name under the domain that you registered in the seller centre.',
     needs: 'nothing',
     examine: async ({ options }) => [ofPublic(options.baseUrl, ({ hostname }) => {
@@ -30,7 +30,7 @@ export const addressRules: readonly Rule[] = [
     id: 'address.port',
     group: 'address',
     checks: 'The port is 443.',
-    why: 'The marketplace\'s requirements name port 443 and no other (sync.md §0.4).',
+    why: 'The marketplace\'s requirements name port 443 and no other.',
     advice: 'Listen on 443, or let the proxy in front of the gateway do so.',
     needs: 'nothing',
     examine: async ({ options }) => [ofPublic(options.baseUrl, ({ port, protocol }) => (port === '' && protocol === 'https:' ? undefined : `port ${port || '80'}`))],
@@ -39,7 +39,7 @@ export const addressRules: readonly Rule[] = [
     id: 'address.path',
     group: 'address',
     checks: 'The address has no query, and the path is that of the gateway.',
-    why: 'The marketplace adds /produceAPI/v2/… and the signature behind the production address as it was entered (sync.md §0.1).',
+    why: 'The marketplace adds /produceAPI/v2/… and the signature behind the production address as it was entered.',
     advice: 'Enter and give the address without "?", "#" and a sub-path such as /produceAPI; `jointgate check` prints it.',
     needs: 'nothing',
     async examine ({ options: { baseUrl } }) {
@@ -52,7 +52,7 @@ export const addressRules: readonly Rule[] = [
     id: 'address.answers',
     group: 'address',
     checks: 'Somebody answers at the production address.',
-    why: '"The address is not reachable" (地址不可达) in the debug console; on sale, five days of it freeze the trade and hide the goods (sync.md §5).',
+    why: '"The address is not reachable" (地址不可达) in the debug console; on sale, five days of it freeze the trade and hide the goods.',
     advice: 'Start the gateway; check the name, the port, the certificate and every firewall on the way. No IP white list is possible: the marketplace\'s addresses are not published.',
     needs: 'gateway',
     examine: knock,
@@ -87,7 +87,8 @@ async function knock (visit: Visit): Promise<Observation[]> {
     visit.meet(reply.answer)
     return [sound(baseUrl)]
   }
-  visit.stop('address.answers')
+  visit.stop(visit.isLate ? 'time.total' : 'address.answers')
+  if (visit.isLate) return [notReached(baseUrl, 'time.total')]
   return [failure(baseUrl, `no answer: ${reply.code}`, { sent: `POST ${new URL(baseUrl).pathname}`, answered: describeReply(reply) })]
 }
 

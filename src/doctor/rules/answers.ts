@@ -45,7 +45,7 @@ export const answerRules: readonly Rule[] = [
       const { resultCode, resultMsg } = reading.result
       return /^\d{6}$/.test(resultCode) && resultMsg.length >= 1 && resultMsg.length <= 255 ? undefined : 'resultCode or resultMsg of a wrong length'
     }),
-  onEach('answers.body-sign-name', 'Every answer has a header named Body-Sign, in this case.', 'The name is compared by case: Body-sign or body-sign counts as missing (sync.md §3.6).',
+  onEach('answers.body-sign-name', 'Every answer has a header named Body-Sign, in this case.', 'The name is compared by case: Body-sign or body-sign counts as missing.',
     'Keep HTTP/1.1 up to the gateway and let the proxy pass header names on as they are; some write them in lower case.', (answer) => {
       if (!isReadable(answer)) return skip
       if (headerOf(answer, (name) => name === bodySignHeader) !== undefined) return undefined

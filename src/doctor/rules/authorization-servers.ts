@@ -20,7 +20,7 @@ export const authorizationServerRules: readonly Rule[] = [
     id: 'authorization-servers.resolves',
     group: 'authorization servers',
     checks: 'The domain leads to a public address.',
-    why: 'The gateway sends client id and secret there at each login, and to no inner address (T-44).',
+    why: 'The gateway sends client id and secret there at each login, and to no inner address.',
     advice: 'Check the name, and the DNS of the machine on which the gateway runs.',
     needs: 'nothing',
     examine: (visit) => onAllowed(visit, async (address) => resolve(visit, new URL(address))),
@@ -71,11 +71,13 @@ async function resolve ({ options: { lookup, dangerouslyAllowHttp } }: Visit, { 
   }
 }
 
-async function shakeHands ({ options: { lookup, authorities, clock } }: Visit, { protocol, hostname, port }: URL): Promise<string | undefined> {
+async function shakeHands ({ options }: Visit, { protocol, hostname, port }: URL): Promise<string | undefined> {
+  const { lookup, authorities, clock } = options
   if (protocol === 'http:') return ''
   try {
-    const [first] = await lookup(hostname, { all: true })
-    if (first === undefined) return undefined
+    const addresses = await lookup(hostname, { all: true })
+    const [first] = addresses
+    if (first === undefined || (!options.dangerouslyAllowHttp && addresses.some(({ address }) => isInnerAddress(address)))) return undefined
     const sight = await lookAtTls({ host: first.address, port: Number(port || 443), serverName: hostname, authorities })
     return sight.chainFault || sight.nameFault || (sight.expiresAt < clock.now() ? 'its certificate has expired' : '')
   } catch (error) {

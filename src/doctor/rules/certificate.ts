@@ -48,7 +48,7 @@ export const certificateRules: readonly Rule[] = [
     id: 'certificate.protocol',
     group: 'certificate',
     checks: 'TLS 1.2 or newer is spoken, and nothing older.',
-    why: 'The marketplace asks for TLS 1.2 or newer (sync.md §0.4); older versions are findings of its vulnerability scan, and one finding of high risk fails the listing (sync.md §5).',
+    why: 'The marketplace asks for TLS 1.2 or newer; older versions are findings of its vulnerability scan, and one finding of high risk fails the listing.',
     advice: 'Switch TLS 1.2 and 1.3 on and 1.0 and 1.1 off where TLS ends.',
     needs: 'nothing',
     examine: examineProtocol,

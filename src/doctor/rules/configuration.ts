@@ -40,7 +40,7 @@ export const configurationRules: readonly Rule[] = [
     id: 'configuration.key-kinds',
     group: 'configuration',
     checks: 'No key is both a Kit key and a key of the base interfaces.',
-    why: 'The seller centre binds a key to one interface type, so one of the two lists holds a wrong one: its calls will be refused (sync.md §3.0).',
+    why: 'The seller centre binds a key to one interface type, so one of the two lists holds a wrong one: its calls will be refused.',
     advice: 'Compare both lists with the types of the keys in the seller centre (应用工具 > 密钥管理).',
     needs: 'nothing',
     async examine ({ options }) {
@@ -53,7 +53,7 @@ export const configurationRules: readonly Rule[] = [
     id: 'configuration.tenant-domains',
     group: 'configuration',
     checks: 'The domains of authorization servers are listed.',
-    why: 'Client id and secret are sent to the domain that tenantSync names; without a list that may be any public https host (T-44).',
+    why: 'Client id and secret are sent to the domain that tenantSync names; without a list that may be any public https host.',
     advice: 'Set JOINTGATE_MARKETPLACE_TENANT_DOMAINS to the suffixes that your tenants\' login addresses have.',
     needs: 'nothing',
     async examine ({ options }) {

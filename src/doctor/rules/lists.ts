@@ -13,7 +13,7 @@ export const listRules: readonly Rule[] = [
     id: 'lists.department-forms',
     group: 'lists',
     checks: 'allOrgSync takes orgInfoList as an array, as JSON text and as text with unquoted names.',
-    why: 'The table says array, the example on the same page prints the text (sync.md §1.6): nobody outside knows which one comes.',
+    why: 'The table says array, the example on the same page prints the text: nobody outside knows which one comes.',
     advice: 'Update the gateway.',
     needs: 'gateway',
     async examine (visit) {
@@ -27,7 +27,7 @@ export const listRules: readonly Rule[] = [
     id: 'lists.users-500',
     group: 'lists',
     checks: 'authSync with 500 users succeeds within five seconds.',
-    why: 'V1 allows so many in one call (sync.md §1.1). An administrator whose authorisation fails must decide by hand what to do.',
+    why: 'V1 allows so many in one call. An administrator whose authorisation fails must decide by hand what to do.',
     advice,
     needs: 'gateway',
     examine: async (visit) => [

@@ -1,11 +1,11 @@
-import { generateKeyPair } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createPublicKey } from 'node:crypto'
 import { Secret } from '../../base/secret.ts'
 import { sealClientSecret } from '../../push/signature/client-secret.ts'
 import { eachSpecimen } from '../each-specimen.ts'
 import { expectResult } from '../exchange-reading.ts'
 import type { Observation, Rule } from '../rule.ts'
 import type { Members, Specimen } from '../specimens.ts'
+import { strangePublicKey } from '../strange-public-key.ts'
 import type { Visit } from '../visit.ts'
 
 const isApplicationSync = ({ name }: Specimen): boolean => name === 'applicationSync'
@@ -29,8 +29,7 @@ export const secretRules: readonly Rule[] = [
     advice: 'See whether something in front of the gateway answers in its place.',
     needs: 'gateway',
     async examine (visit) {
-      const { publicKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 3072 })
-      const clientSecret = sealClientSecret(new Secret('doctor-secret'), publicKey)
+      const clientSecret = sealClientSecret(new Secret('doctor-secret'), createPublicKey(strangePublicKey))
       return eachSpecimen(visit, isApplicationSync, async (specimen) => {
         const exchange = await visit.ask(specimen, { change: withSecret(clientSecret), how: 'sealed with a strange key' })
         return [expectResult(exchange, { codes: ['000101'] })]

@@ -23,10 +23,10 @@ export const signatureRules: readonly Rule[] = [
   rule('signatures.altered', 'A call that was altered after signing is refused.', why, () => [{ tamper: alterContent, how: 'altered after signing' }]),
   rule('signatures.stale', 'A call from before the time window is refused.', 'Whoever recorded a call could send it again at any time, such as an authorisation that was taken back since.',
     (specimen, now) => [{ at: now - outside(specimen), how: 'signed too long ago' }]),
-  rule('signatures.future', 'A call from after the time window is refused.', 'A recorded call from the future would stay good until then (sync.md §3.4).',
+  rule('signatures.future', 'A call from after the time window is refused.', 'A recorded call from the future would stay good until then.',
     (specimen, now) => [{ at: now + outside(specimen), how: 'signed in the future' }]),
   rule('signatures.border', 'A call whose border between nonce and time was moved is refused.',
-    'The signed text has no separators: with the border moved the same signature fits a "new" nonce, and a recorded call gets past the replay memory (sync.md §3.4).',
+    'The signed text has no separators: with the border moved the same signature fits a "new" nonce, and a recorded call gets past the replay memory.',
     ({ scheme }) => (scheme.endsWith('v2') ? borders() : [])),
 ]
 
