@@ -57,6 +57,8 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
     frameworkErrors: (_error, request, reply) => { void onFault(new faults.PathAmbiguous(), request, reply) },
   })
 
+  // A stop waits for what is under way and for nothing else.
+  app.addHook('preClose', async () => { closeAnsweredConnections(app) })
   // What nobody below caught: a page or a problem body with a support code.
   app.setErrorHandler(onFault)
   // First of all: an address that two servers could read differently gets no further.
@@ -93,4 +95,13 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
     turnAway: async (request, reply, authentication) => turnAway(services.signIn, request, reply, authentication),
   })
   return app
+}
+
+/**
+ * Fastify closes the connections that are idle when the stop begins. One whose answer was under way then is kept alive by that answer,
+ * and would hold up the stop for as long as its client likes.
+ */
+function closeAnsweredConnections ({ server }: FastifyInstance): void {
+  const timer = setInterval(() => { server.closeIdleConnections() }, 50).unref()
+  server.once('close', () => { clearInterval(timer) })
 }

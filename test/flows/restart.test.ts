@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { createPublicKey, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -160,4 +162,21 @@ t.test('the real process: killed right after a push was acknowledged, started ag
   release()
   t.match(await within(5, 'the request in flight', slow), { status: 200, body: 'slow but whole' })
   t.match(await within(12, 'the end', gateway.ended), { code: 0, signal: null, stderr: '' })
+})
+
+t.test('a stop waits for the answer under way, not for the client to let go of the connection', async (t) => {
+  const gateway = await openTestGateway(t)
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+  t.teardown(() => { socket.destroy() })
+  let answer = ''
+  socket.on('data', (chunk: Buffer) => { answer += chunk.toString('latin1') })
+  socket.write('POST /_gate/marketplace/produceAPI/v2/tenantSync HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{')
+  await once(gateway.publicApp.server, 'request')
+  const end = once(socket, 'end')
+  const closed = gateway.close()
+  await until(() => !gateway.publicApp.server.listening)
+  socket.write('}')
+  await within(5, 'the end of the connection', end)
+  await within(5, 'the stop', closed)
+  t.match(answer, /^HTTP\/1\.1 200 [^]*"resultCode":"000001"/, 'answered whole')
 })
