@@ -47,7 +47,7 @@ export function createReceivePush (options: ReceivePushOptions): ReceivePush {
     const kind = keyKindOf(call.scheme)
     const accessKeys = accessKeysOf(kind, keys)
     const head = { scheme: call.scheme, interface: 'kit' in call ? call.kit.name : 'unknown' }
-    const verification = verifyCall(call, accessKeys, now)
+    const verification = await verifyCall(call, accessKeys, now)
     if (verification.kind === 'refused') return { report: { ...head, outcome: verification.because }, signingKey: firstKeyOf(kind, keys) }
 
     const { keyIndex, variant } = verification.call

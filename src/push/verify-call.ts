@@ -11,7 +11,7 @@ import {
   authTokenWindowMilliseconds, readAuthTokenHeader, verifyAuthTokenGet, verifyAuthTokenPost, type V1Verification,
 } from './signature/auth-token.ts'
 import { readBaseV2Stamp, verifyBaseV2 } from './signature/base-v2.ts'
-import { readSignableText } from './signature/canonical-json.ts'
+import { readSignableTextInTurns } from './signature/canonical-json.ts'
 import { readKitV2Stamp, verifyKitV2 } from './signature/kit-v2.ts'
 import { windowMilliseconds, type StampReading } from './signature/stamp.ts'
 import { formatWireTime } from './signature/wire-time.ts'
@@ -75,7 +75,7 @@ export function judgeStampOf (scheme: SignatureScheme, { headers, query }: { hea
 }
 
 /** Verifies a call against all keys of its kind. The stamp is judged again: a body that dribbles in must not outlive its window. */
-export function verifyCall (call: PushCall, keys: readonly Secret[], now: number): CallVerification {
+export async function verifyCall (call: PushCall, keys: readonly Secret[], now: number): Promise<CallVerification> {
   switch (call.scheme) {
     case 'kit-v2': return verifyV2(call, readKitV2Stamp(call.headers, now), keys)
     case 'base-v2': return verifyV2(call, readBaseV2Stamp(call.query, now), keys)
@@ -89,12 +89,15 @@ export function verifyCall (call: PushCall, keys: readonly Secret[], now: number
   }
 }
 
-function verifyV2 (call: PushCall & { scheme: 'kit-v2' | 'base-v2' }, reading: StampReading, keys: readonly Secret[]): CallVerification {
+async function verifyV2 (
+  call: PushCall & { scheme: 'kit-v2' | 'base-v2' }, reading: StampReading, keys: readonly Secret[],
+): Promise<CallVerification> {
   if (reading.kind === 'refused') return reading
   const text = isUtf8(call.body) ? call.body.toString() : ''
-  const signable = readSignableText(text)
+  const signable = await readSignableTextInTurns(text)
   if (signable.kind === 'unreadable') return { kind: 'refused', because: `body-${signable.because}` }
-  const verification = call.scheme === 'kit-v2' ? verifyKitV2(reading.stamp, signable, keys) : verifyBaseV2(reading.stamp, signable, keys)
+  const verify = call.scheme === 'kit-v2' ? verifyKitV2 : verifyBaseV2
+  const verification = await verify(reading.stamp, signable, keys)
   if (verification.kind === 'refused') return verification
   const sentAt = Number(reading.stamp.timestamp)
   const body: unknown = JSON.parse(text)
@@ -106,10 +109,10 @@ function verifyV2 (call: PushCall & { scheme: 'kit-v2' | 'base-v2' }, reading: S
   return { kind: 'verified', call: { content, keyIndex, variant, signatureDigest, expiresAt, hasRepeatedNames: signable.hasDuplicateNames } }
 }
 
-function verifyKitV1 (call: PushCall & { scheme: 'kit-v1' }, keys: readonly Secret[], now: number): CallVerification {
+async function verifyKitV1 (call: PushCall & { scheme: 'kit-v1' }, keys: readonly Secret[], now: number): Promise<CallVerification> {
   const reading = readAuthTokenHeader(call.headers.authtoken)
   if (reading.kind === 'refused') return reading
-  const signable = readSignableText(isUtf8(call.body) ? call.body.toString() : '')
+  const signable = await readSignableTextInTurns(isUtf8(call.body) ? call.body.toString() : '')
   if (signable.kind === 'unreadable') return { kind: 'refused', because: `body-${signable.because}` }
   return fromV1(verifyAuthTokenPost(reading.authToken, signable, keys, now), ({ parameters }) => ({ scheme: 'kit-v1', kit: call.kit, parameters }))
 }

@@ -29,12 +29,12 @@ function queryOf (url: string): string {
 }
 
 /** From the bytes to the verdict, as a route goes; the literal reason, or what was verified. */
-function judgeBaseV2 (query: string, body: string, now: number, accessKeys = keys) {
+async function judgeBaseV2 (query: string, body: string, now: number, accessKeys = keys) {
   const reading = readBaseV2Stamp(query, now)
   if (reading.kind === 'refused') return reading.because
   const text = readSignableText(body)
   if (text.kind === 'unreadable') return text.because
-  const verification = verifyBaseV2(reading.stamp, text, accessKeys)
+  const verification = await verifyBaseV2(reading.stamp, text, accessKeys)
   return verification.kind === 'refused' ? verification.because : verification
 }
 
@@ -65,20 +65,20 @@ t.test('every recorded base V2 call verifies, and is what we would sign', async 
   for (const { id, request, nowMs, secret, expected, derivation } of fixtures) {
     const accessKeys = [...keys, new Secret(secret.accessKey)]
     const verdict = (query = queryOf(request.url), text = request.rawBody, now = nowMs) => judgeBaseV2(query, text, now, accessKeys)
-    t.match(verdict(), { kind: 'verified', keyIndex: 2, variant: 'canonical' }, id)
+    t.match(await verdict(), { kind: 'verified', keyIndex: 2, variant: 'canonical' }, id)
     const { timestamp, nonce } = Object.fromEntries(new URLSearchParams(queryOf(request.url))) as Record<string, string>
     t.equal(signBaseV2(secret.accessKey, request.rawBody, nonce ?? '', Number(timestamp)).signature.toLowerCase(), derivation.signature)
     t.equal(queryOf(request.url), new URLSearchParams(signBaseV2(secret.accessKey, request.rawBody, nonce ?? '', Number(timestamp))).toString())
 
-    t.match(verdict(queryOf(request.url).replace(/signature=\w+/, `signature=${expected.signatureHexLower}`)), { kind: 'verified' }, 'lower case hex')
-    t.same(verdict(undefined, request.rawBody.replace('"testFlag":"1"', '"testFlag":"0"')), request.rawBody.includes('testFlag') ? 'signature-mismatch' : verdict())
-    t.equal(verdict(undefined, request.rawBody.replace('"activity"', '"activitx"')), 'signature-mismatch', 'body changed')
-    t.equal(verdict(queryOf(request.url).replace('nonce=O', 'nonce=P')), 'signature-mismatch', 'other nonce')
-    t.match(verdict(undefined, undefined, Number(timestamp) + 60_000), { kind: 'verified' }, 'exactly 60 s old')
-    t.equal(verdict(undefined, undefined, Number(timestamp) + 60_001), 'signature-stale')
-    t.match(verdict(undefined, undefined, Number(timestamp) - 60_000), { kind: 'verified' }, 'exactly 60 s ahead')
-    t.equal(verdict(undefined, undefined, Number(timestamp) - 60_001), 'signature-stale')
-    t.equal(judgeBaseV2(queryOf(request.url), request.rawBody, nowMs), 'signature-mismatch', 'other keys only')
+    t.match(await verdict(queryOf(request.url).replace(/signature=\w+/, `signature=${expected.signatureHexLower}`)), { kind: 'verified' }, 'lower case hex')
+    t.same(await verdict(undefined, request.rawBody.replace('"testFlag":"1"', '"testFlag":"0"')), request.rawBody.includes('testFlag') ? 'signature-mismatch' : await verdict())
+    t.equal(await verdict(undefined, request.rawBody.replace('"activity"', '"activitx"')), 'signature-mismatch', 'body changed')
+    t.equal(await verdict(queryOf(request.url).replace('nonce=O', 'nonce=P')), 'signature-mismatch', 'other nonce')
+    t.match(await verdict(undefined, undefined, Number(timestamp) + 60_000), { kind: 'verified' }, 'exactly 60 s old')
+    t.equal(await verdict(undefined, undefined, Number(timestamp) + 60_001), 'signature-stale')
+    t.match(await verdict(undefined, undefined, Number(timestamp) - 60_000), { kind: 'verified' }, 'exactly 60 s ahead')
+    t.equal(await verdict(undefined, undefined, Number(timestamp) - 60_001), 'signature-stale')
+    t.equal(await judgeBaseV2(queryOf(request.url), request.rawBody, nowMs), 'signature-mismatch', 'other keys only')
   }
 })
 
@@ -90,24 +90,24 @@ t.test('T-40: each value of a base V2 stamp stands exactly once, in any spelling
     good, `a=1&${good}`, `${good}&a=1&a=2`, `${good}&%=%zz`, `&&${good}&`, good.split('&').reverse().join('&'), `${good}&Nonce=x`, `${good}&nonce%20=x`, `${good}&=x`,
     good.replace('nonce=O', 'nonce=%4f'), good.replace('nonce=', '%6eonce='), good.replace(values.signature, values.signature.toLowerCase()),
   ]
-  for (const query of accepted) t.match(judge(query), { kind: 'verified', variant: 'canonical', keyIndex: 1 }, query)
+  for (const query of accepted) t.match(await judge(query), { kind: 'verified', variant: 'canonical', keyIndex: 1 }, query)
   for (const name of ['signature', 'timestamp', 'nonce'] as const) {
-    t.equal(judge(good.replace(`${name}=`, 'x=')), 'signature-missing', name)
-    t.equal(judge(good.replace(`${name}=${values[name]}`, `${name}=`)), 'signature-missing', name)
-    t.equal(judge(good.replace(`${name}=${values[name]}`, name)), 'signature-missing', name)
+    t.equal(await judge(good.replace(`${name}=`, 'x=')), 'signature-missing', name)
+    t.equal(await judge(good.replace(`${name}=${values[name]}`, `${name}=`)), 'signature-missing', name)
+    t.equal(await judge(good.replace(`${name}=${values[name]}`, name)), 'signature-missing', name)
     for (const again of [`${name}=${values[name]}`, `${name}=`, name, `%${name.charCodeAt(0).toString(16)}${name.slice(1)}=x`]) {
-      t.equal(judge(`${good}&${again}`), 'signature-malformed', again)
-      t.equal(judge(`${again}&${good}`), 'signature-malformed', again)
+      t.equal(await judge(`${good}&${again}`), 'signature-malformed', again)
+      t.equal(await judge(`${again}&${good}`), 'signature-malformed', again)
     }
     for (const value of [`${values[name]}+`, `+${values[name]}`, `${values[name]}%20`, `${values[name]}%00`, `${values[name]}%0a`, `${values[name]}%zz`, `%ff${values[name]}`, values[name].replace(/^./, '%2525')]) {
-      t.equal(judge(good.replace(`${name}=${values[name]}`, `${name}=${value}`)), 'signature-malformed', value)
+      t.equal(await judge(good.replace(`${name}=${values[name]}`, `${name}=${value}`)), 'signature-malformed', value)
     }
   }
-  t.equal(judge(''), 'signature-missing')
+  t.equal(await judge(''), 'signature-missing')
   for (const timestamp of ['1735689600', '01735689600000', '173568960000', '-735689600000', '1.35689600000', '１７３５６８９６０００００']) {
-    t.equal(judge(good.replace(values.timestamp, timestamp)), 'signature-malformed', timestamp)
+    t.equal(await judge(good.replace(values.timestamp, timestamp)), 'signature-malformed', timestamp)
   }
-  for (const nonce of ['a'.repeat(15), 'a'.repeat(65), 'a'.repeat(15) + '_']) t.equal(judge(good.replace(values.nonce, nonce)), 'signature-malformed', nonce)
+  for (const nonce of ['a'.repeat(15), 'a'.repeat(65), 'a'.repeat(15) + '_']) t.equal(await judge(good.replace(values.nonce, nonce)), 'signature-malformed', nonce)
 })
 
 function shifted (values: { nonce: string, timestamp: string }, digits: number): { nonce: string, timestamp: string } {
@@ -119,11 +119,11 @@ function shifted (values: { nonce: string, timestamp: string }, digits: number):
 t.test('T-49: the border between nonce and timestamp of a base V2 call can not be moved, on its day or later', async (t) => {
   for (const nonce of ['Of4lsV7H1qrzVDI52O5C173568960000', '1735689600000173568960000017356896']) {
     const stamp = signBaseV2(key, body, nonce, stampTime)
-    t.match(judgeBaseV2(new URLSearchParams(stamp).toString(), body, stampTime), { kind: 'verified' })
+    t.match(await judgeBaseV2(new URLSearchParams(stamp).toString(), body, stampTime), { kind: 'verified' })
     for (let digits = 1; digits <= 12; digits++) {
       for (const moved of [shifted(stamp, digits), shifted(stamp, -digits)]) {
         const query = new URLSearchParams({ ...stamp, ...moved }).toString()
-        for (const now of [stampTime, stampTime + day, Number(moved.timestamp), Number(moved.timestamp) * 1000]) t.equal(judgeBaseV2(query, body, now), 'signature-malformed', query)
+        for (const now of [stampTime, stampTime + day, Number(moved.timestamp), Number(moved.timestamp) * 1000]) t.equal(await judgeBaseV2(query, body, now), 'signature-malformed', query)
       }
     }
   }
@@ -136,9 +136,9 @@ t.test('of a base V2 call, and of no Kit call, scalars may have been signed as s
   if (signable.kind === 'unreadable') throw new Error(signable.because)
   t.equal(signable.textOf('scalars-as-strings'), signed)
   // Strings only: what we sign canonically of it is what the sample signs of the other.
-  t.match(judgeBaseV2(signedQuery(signed), text, stampTime), { kind: 'verified', variant: 'scalars-as-strings' })
+  t.match(await judgeBaseV2(signedQuery(signed), text, stampTime), { kind: 'verified', variant: 'scalars-as-strings' })
   const stamp = { ...signBaseV2(key, text, nonce, stampTime), signature: createHmac('sha256', key).update(key + nonce + stampTime + signed).digest('hex') }
-  t.same(verifyKitV2(stamp, signable, keys), { kind: 'refused', because: 'signature-mismatch' })
+  t.same(await verifyKitV2(stamp, signable, keys), { kind: 'refused', because: 'signature-mismatch' })
   // JSON says what the strings say.
   fc.assert(fc.property(anyJsonObject, (json) => {
     const signable = readSignableText(json)
@@ -156,16 +156,16 @@ t.test('of a base V2 call, and of no Kit call, scalars may have been signed as s
 t.test('what we sign as a base V2 call verifies, and changed in any one place it does not, or means the same', async () => {
   const place = fc.nat()
   const character = fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 1 })
-  fc.assert(fc.property(anyJsonObject, place, character, (json, at, character) => {
+  await fc.assert(fc.asyncProperty(anyJsonObject, place, character, async (json, at, character) => {
     const query = signedQuery(json)
-    const good = judgeBaseV2(query, json, stampTime)
+    const good = await judgeBaseV2(query, json, stampTime)
     if (typeof good === 'string') return false
     const put = (text: string): string => text.slice(0, at % text.length) + character + text.slice(at % text.length + 1)
     const changedQuery = put(query)
-    const another = judgeBaseV2(changedQuery, json, stampTime)
+    const another = await judgeBaseV2(changedQuery, json, stampTime)
     const isOtherQuery = typeof another === 'string' || another.signatureDigest === good.signatureDigest
     const changedBody = put(json)
-    const other = judgeBaseV2(query, changedBody, stampTime)
+    const other = await judgeBaseV2(query, changedBody, stampTime)
     const before = readSignableText(json)
     const after = readSignableText(changedBody)
     const isSame = before.kind === 'signable' && after.kind === 'signable' && ['canonical', 'raw', 'all-levels-sorted', 'nulls-kept', 'scalars-as-strings'].some((variant) => {
@@ -405,8 +405,8 @@ t.test('what we sign as a V1 call verifies, and changed in any one place it does
 t.test('no input makes a reader throw, and nothing unsigned passes', async () => {
   const part = fc.oneof(fc.string({ unit: 'binary', maxLength: 5 }), fc.constantFrom('&', '=', '%', '%2', '%41', '+', 'signature=', 'timestamp=1735689600000', 'nonce=', nonce, 'authToken=', 'timeStamp=20250101000000000', `${'A'.repeat(43)}=`, 'a'.repeat(64)))
   const junk = fc.array(part, { maxLength: 10 }).map((parts) => parts.join(''))
-  fc.assert(fc.property(junk, junk, fc.oneof(anyJsonObject, junk), (query, header, json) => {
-    const verdicts = [judgeBaseV2(query, json, stampTime), judgeGet(query, sentAt), judgePost(header, json, sentAt), judgePost(`${'A'.repeat(43)}=`, json, sentAt)]
+  await fc.assert(fc.asyncProperty(junk, junk, fc.oneof(anyJsonObject, junk), async (query, header, json) => {
+    const verdicts = [await judgeBaseV2(query, json, stampTime), judgeGet(query, sentAt), judgePost(header, json, sentAt), judgePost(`${'A'.repeat(43)}=`, json, sentAt)]
     return verdicts.every((verdict) => typeof verdict === 'string') && openAesField(query, keys) === undefined && parseWireTime(query, 'utc') === undefined
   }), { numRuns: 2000 })
 })

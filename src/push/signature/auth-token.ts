@@ -1,6 +1,6 @@
 import { hmacSha256, isEqualInConstantTime, sha256 } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
-import { readSignableText, type SignableText } from './canonical-json.ts'
+import { readSignableText, type Signable } from './canonical-json.ts'
 import { ambiguousName, blank, isAuthToken, joinParameters, type Parameters } from './auth-token-text.ts'
 import type { V1Query } from './auth-token-query.ts'
 import type { StampRefusal } from './stamp.ts'
@@ -57,7 +57,7 @@ export function readAuthTokenHeader (value: string | readonly string[] | undefin
 
 /** Verifies a Kit V1 call over the members of its body. */
 export function verifyAuthTokenPost (
-  authToken: string, text: SignableText & { kind: 'signable' }, keys: readonly Secret[], now: number,
+  authToken: string, text: Pick<Signable, 'values' | 'hasDuplicateNames'>, keys: readonly Secret[], now: number,
 ): V1Verification {
   const parameters = bodyParameters(text)
   const verification = verify({ token: authToken, variant: 'blanks-skipped', parameters, zone: 'utc+8' }, keys, now)
@@ -85,7 +85,7 @@ function verify ({ token, variant, parameters, zone }: V1Message, keys: readonly
 }
 
 /** Strings say what they say, all else is its JSON text; `null` and blanks are left out (sync.md §3.1). */
-export function bodyParameters (text: SignableText & { kind: 'signable' }): Parameters {
+export function bodyParameters (text: Pick<Signable, 'values' | 'hasDuplicateNames'>): Parameters {
   const parameters = new Map<string, string>()
   for (const [name, value] of text.values) {
     const said = value.startsWith('"') ? JSON.parse(value) as string : value

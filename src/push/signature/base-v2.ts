@@ -1,6 +1,6 @@
 import { hmacSha256 } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
-import { canonicalJson, textVariants, type BaseTextVariant, type SignableText } from './canonical-json.ts'
+import { canonicalJson, textVariants, type BaseTextVariant, type Signable } from './canonical-json.ts'
 import { decodeOnce, splitRawQuery } from './raw-query.ts'
 import { judgeStamp, verifyStamp, type Stamp, type StampReading, type StampVerification } from './stamp.ts'
 
@@ -28,7 +28,7 @@ export function readBaseV2Stamp (query: string, now: number): StampReading {
 export type BaseV2Verification = StampVerification<BaseTextVariant>
 
 /** Verifies a body against every variant of its signed text and every access key. */
-export function verifyBaseV2 (stamp: Stamp, text: SignableText & { kind: 'signable' }, keys: readonly Secret[]): BaseV2Verification {
+export async function verifyBaseV2 (stamp: Stamp, text: Signable, keys: readonly Secret[]): Promise<BaseV2Verification> {
   return verifyStamp(stamp, { variants: baseTextVariants, textOf: (variant) => text.textOf(variant), keys, sign })
 }
 

@@ -1,4 +1,4 @@
-import { cutJson, type JsonCut, type JsonFault } from './json-cutter.ts'
+import { cutJson, cutJsonInTurns, type JsonCut, type JsonFault } from './json-cutter.ts'
 import { printJacksonNumber, printJacksonString } from './json-tokens.ts'
 
 /** The texts that a signer may have signed, in the order in which they are tried (sync.md §3.5 "Safest verifier"). */
@@ -9,31 +9,46 @@ export type TextVariant = (typeof textVariants)[number]
 /** Of a base interface's body there is a fifth one. */
 export type BaseTextVariant = TextVariant | 'scalars-as-strings'
 
-export type SignableText =
+export type SignableText<Text = string> =
   | {
     readonly kind: 'signable'
     readonly hasDuplicateNames: boolean
     /** The top-level members' values by name: JSON without white space, a number of the top level as it was written. */
     readonly values: ReadonlyMap<string, string>
     /** Written when asked for, since the first one nearly always matches. */
-    textOf (variant: BaseTextVariant): string
+    textOf (variant: BaseTextVariant): Text
   }
   | { readonly kind: 'unreadable', readonly because: JsonFault }
+
+/** A text that can be verified, read at once or in turns. */
+export type Signable = SignableText<string | Promise<string>> & { readonly kind: 'signable' }
 
 /** Reads a body once, strictly, for all variants of its signed text. */
 export function readSignableText (body: string): SignableText {
   const cut = cutJson(body)
   if (cut.kind === 'unreadable') return cut
-  const textOf = (variant: BaseTextVariant): string => {
-    switch (variant) {
-      case 'canonical': return printSorted(cut)
-      case 'raw': return body
-      case 'all-levels-sorted': return printSorted(cutJson(body, 'sorted'))
-      case 'nulls-kept': return printSorted(cut, { nulls: 'kept' })
-      case 'scalars-as-strings': return printSorted(cut, { scalars: 'as-strings' })
-    }
-  }
+  return signable(cut, (variant) => textOf(variant, body, cut, () => printSorted(cutJson(body, 'sorted'))))
+}
+
+/** The same with everybody else's turns in between, for a body of any size from anybody. */
+export async function readSignableTextInTurns (body: string): Promise<SignableText<string | Promise<string>>> {
+  const cut = await cutJsonInTurns(body)
+  if (cut.kind === 'unreadable') return cut
+  return signable(cut, (variant) => textOf(variant, body, cut, async () => printSorted(await cutJsonInTurns(body, 'sorted'))))
+}
+
+function signable<Text> (cut: JsonCut & { kind: 'cut' }, textOf: (variant: BaseTextVariant) => Text): SignableText<Text> {
   return { kind: 'signable', hasDuplicateNames: cut.hasDuplicateNames, values: cut.members, textOf }
+}
+
+function textOf<Text> (variant: BaseTextVariant, body: string, cut: JsonCut, sorted: () => Text): Text | string {
+  switch (variant) {
+    case 'canonical': return printSorted(cut)
+    case 'raw': return body
+    case 'all-levels-sorted': return sorted()
+    case 'nulls-kept': return printSorted(cut, { nulls: 'kept' })
+    case 'scalars-as-strings': return printSorted(cut, { scalars: 'as-strings' })
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { decodeString, endOfNumber, endOfString, printJacksonNumber, printJacksonString } from './json-tokens.ts'
 
 // Beyond these a text is refused unread (C-55). The documented bodies have three levels, and 5000 users 100 000 values.
@@ -40,7 +41,24 @@ export type JsonCut =
  */
 export function cutJson (text: string, nestedNames: 'as-received' | 'sorted' = 'as-received'): JsonCut {
   try {
-    return new JsonCutter(text, nestedNames === 'sorted').cut()
+    const cutter = new JsonCutter(text, nestedNames === 'sorted')
+    cutter.proceed(Infinity)
+    return cutter.result()
+  } catch (error) {
+    if (error instanceof Unreadable) return { kind: 'unreadable', because: error.because }
+    throw error
+  }
+}
+
+/** About a millisecond's work: in between others have their turn. */
+const stepsAtOnce = 4_000
+
+/** The same with everybody else's turns in between: a body of 16 MiB takes more than a second, and anybody may send one. */
+export async function cutJsonInTurns (text: string, nestedNames: 'as-received' | 'sorted' = 'as-received'): Promise<JsonCut> {
+  const cutter = new JsonCutter(text, nestedNames === 'sorted')
+  try {
+    while (!cutter.proceed(stepsAtOnce)) await setImmediate()
+    return cutter.result()
   } catch (error) {
     if (error instanceof Unreadable) return { kind: 'unreadable', because: error.because }
     throw error
@@ -71,20 +89,35 @@ class JsonCutter {
   #runEnd = 0
   #hasDuplicateNames = false
   #values = 0
+  #top: Frame | undefined
 
   constructor (text: string, sortsNested: boolean) {
     this.#text = text
     this.#sortsNested = sortsNested
   }
 
-  cut (): JsonCut {
+  /** Takes so many steps; returns whether the text is at its end. */
+  proceed (steps: number): boolean {
+    if (this.#top === undefined) this.#begin()
+    for (let left = steps; left > 0; left--) {
+      const frame = this.#frames.at(-1)
+      if (frame === undefined) return true
+      this.#step(frame)
+    }
+    return this.#frames.length === 0
+  }
+
+  #begin (): void {
     this.#skipBlanks()
     if (this.#code() !== openBrace) throw new Unreadable('not-json-object')
     this.#open()
-    const top = this.#frames[0]!
-    for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) this.#step(frame)
+    this.#top = this.#frames[0]
+  }
+
+  result (): JsonCut {
     this.#skipBlanks()
     if (this.#at !== this.#text.length) throw new Unreadable('not-json-object')
+    const top = this.#top!
     const members = new Map(Array.from(top.members!, ([name, index]) => {
       const member = this.#memberPieces(top, index).join('')
       return [name, member.slice(printJacksonString(name).length + 1)]

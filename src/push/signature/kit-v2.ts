@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { hmacSha256 } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
-import { canonicalJson, textVariants, type SignableText, type TextVariant } from './canonical-json.ts'
+import { canonicalJson, textVariants, type Signable, type TextVariant } from './canonical-json.ts'
 import { judgeStamp, verifyStamp, type Stamp, type StampReading, type StampVerification } from './stamp.ts'
 
 export { windowMilliseconds, type StampReading, type StampRefusal } from './stamp.ts'
@@ -18,7 +18,7 @@ export function readKitV2Stamp (headers: IncomingHttpHeaders, now: number): Stam
 export type Verification = StampVerification<TextVariant>
 
 /** Verifies a body against every variant of its signed text and every access key. */
-export function verifyKitV2 (stamp: KitV2Stamp, text: SignableText & { kind: 'signable' }, keys: readonly Secret[]): Verification {
+export async function verifyKitV2 (stamp: KitV2Stamp, text: Signable, keys: readonly Secret[]): Promise<Verification> {
   return verifyStamp(stamp, { variants: textVariants, textOf: (variant) => text.textOf(variant), keys, sign })
 }
 

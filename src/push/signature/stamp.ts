@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isEqualInConstantTime, sha256 } from '../../base/digest.ts'
 import type { Secret } from '../../base/secret.ts'
 
@@ -50,21 +51,25 @@ export type StampVerification<Variant extends string> =
 
 interface Candidates<Variant extends string> {
   readonly variants: readonly Variant[]
-  readonly textOf: (variant: Variant) => string
+  readonly textOf: (variant: Variant) => string | Promise<string>
   readonly keys: readonly Secret[]
   /** Gives the signature in lower-case hex. */
   readonly sign: (accessKey: string, nonce: string, timestamp: string, text: string) => string
 }
 
 /** Finds the variant and the key that give the stamp's signature; each still needs a key, so none weakens the other. */
-export function verifyStamp<Variant extends string> (stamp: Stamp, candidates: Candidates<Variant>): StampVerification<Variant> {
+export async function verifyStamp<Variant extends string> (
+  stamp: Stamp, candidates: Candidates<Variant>,
+): Promise<StampVerification<Variant>> {
   const { variants, textOf, keys, sign } = candidates
   for (const variant of variants) {
-    const signedText = textOf(variant)
+    const signedText = await textOf(variant)
     const keyIndex = keys.findIndex((key) => {
       return isEqualInConstantTime(sign(key.reveal(), stamp.nonce, stamp.timestamp, signedText), stamp.signature)
     })
     if (keyIndex !== -1) return { kind: 'verified', keyIndex, variant, signatureDigest: sha256(stamp.signature) }
+    // Whoever signs nothing has all variants tried; others have their turn in between.
+    await setImmediate()
   }
   return { kind: 'refused', because: 'signature-mismatch' }
 }
