@@ -28,7 +28,7 @@ async function lookIfOpen (visit: Visit, specimen: Specimen, look: Look): Promis
 }
 
 function obstacleOf (visit: Visit, { scheme, name, isAboutInstance }: Specimen): string | undefined {
-  const closedBy = visit.closedBy(scheme)
+  const closedBy = visit.closedBy(scheme) ?? visit.interfaceClosedBy(name)
   if (closedBy !== undefined) return closedBy
   if (name === 'applicationSync' && visit.options.privateKeys.length === 0) return 'configuration.private-key'
   return isAboutInstance && visit.instanceIdOf(scheme) === undefined ? 'interfaces.positive' : undefined

@@ -2,7 +2,7 @@ import type { Visit } from './visit.ts'
 
 /** Groups in the order of the table. */
 export const ruleGroups = [
-  'configuration', 'address', 'certificate', 'clock and keys', 'interfaces', 'signatures', 'instances', 'lists', 'secrets', 'answers',
+  'configuration', 'address', 'certificate', 'clock and keys', 'secrets', 'interfaces', 'signatures', 'instances', 'lists', 'answers',
   'authorization servers', 'time',
 ] as const
 

@@ -60,6 +60,7 @@ export class Visit {
   readonly #line: Line
   readonly #inTurn = createTurnstile(6)
   readonly #closed = new Map<SignatureScheme, string>()
+  readonly #closedInterfaces = new Map<string, string>()
   readonly #instanceIds = new Map<SignatureScheme, string>()
   #greeting: RawAnswer | undefined
   #stoppedBy: string | undefined
@@ -102,6 +103,15 @@ export class Visit {
   /** Calls of this kind would all say the same: that this rule is broken. */
   close (scheme: SignatureScheme, ruleId: string): void {
     if (!this.#closed.has(scheme)) this.#closed.set(scheme, ruleId)
+  }
+
+  /** The same for one interface, of both generations. */
+  closeInterface (name: string, ruleId: string): void {
+    this.#closedInterfaces.set(name, ruleId)
+  }
+
+  interfaceClosedBy (name: string): string | undefined {
+    return this.#closedInterfaces.get(name)
   }
 
   closedBy (scheme: SignatureScheme): string | undefined {

@@ -92,8 +92,8 @@ t.test('who answers success to everything is found by all that must be refused',
   proxy.fault = async (call, forward) => (call.name === '' ? forward() : success(call))
   const examination = await examineGateway(optionsFor(gateway, proxy.url))
   t.same(red(examination), [
-    'interfaces.missing-member', 'signatures.none', 'signatures.strange-key', 'signatures.altered', 'signatures.stale', 'signatures.future',
-    'signatures.border', 'instances.new-answer', 'secrets.strange-key',
+    'secrets.strange-key', 'interfaces.missing-member', 'signatures.none', 'signatures.strange-key', 'signatures.altered', 'signatures.stale',
+    'signatures.future', 'signatures.border', 'instances.new-answer',
   ])
   const text = describeExamination(examination)
   t.ok(text.length < 140, 'a screen or two, not hundreds of lines')

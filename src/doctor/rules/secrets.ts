@@ -19,7 +19,12 @@ export const secretRules: readonly Rule[] = [
     why: 'The marketplace seals it with the public key of the application credential; unopened, nobody of that tenant can sign in.',
     advice: 'Compare the private keys of the running gateway with this configuration (`jointgate check` prints their public halves), and the newest one with the public key in the seller centre.',
     needs: 'gateway',
-    examine: (visit) => eachSpecimen(visit, isApplicationSync, (specimen) => trySecrets(visit, specimen)),
+    async examine (visit) {
+      const observations = await eachSpecimen(visit, isApplicationSync, (specimen) => trySecrets(visit, specimen))
+      // Every other case of the interface would say the same.
+      if (observations.some(({ verdict }) => verdict === 'failure')) visit.closeInterface('applicationSync', 'secrets.opened')
+      return observations
+    },
   },
   {
     id: 'secrets.strange-key',
