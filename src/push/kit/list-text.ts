@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { cutJson } from '../signature/json-cutter.ts'
+import { cutJson } from '../signature/cut-json.ts'
 import { endOfString } from '../signature/json-tokens.ts'
 
 /** So many elements are read in about a millisecond; after each slice other requests have their turn. */
