@@ -7,6 +7,7 @@ const areaTitles: Record<string, string> = {
   marketplace: 'The marketplace',
   signIn: 'Sign-in',
   session: 'Sessions',
+  contract: 'The state of the purchase',
   provisioning: 'The provisioning hook',
   orderQuery: 'The order query',
   retention: 'Retention and erasure',

@@ -3,6 +3,7 @@ import { buildApp } from './app.ts'
 import type { Clock } from './base/clock.ts'
 import { SealedBox } from './base/sealed-box.ts'
 import type { Config } from './config/load-config.ts'
+import { registerConsole } from './console/register-console.ts'
 import { eraseDue, type EraseDueDeps } from './directory/erase-due.ts'
 import { IdentityCache } from './forward/identity-cache.ts'
 import { loadSigningKeys } from './forward/signing-keys.ts'
@@ -97,6 +98,7 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
     ...provisioningOf(config),
   })
   let keys: PushKeys = marketplace
+  const keySource = { current: () => keys }
   await seeKeys(storage, keys, clock)
 
   const publicApp = await buildApp({
@@ -108,7 +110,7 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
       dangerouslyAllowHttp,
       provisioning,
       pushLog: storage.pushLog,
-      keys: { current: () => keys },
+      keys: keySource,
       keyUsage: storage.keyUsage,
       frontEndUrl: application.publicUrl,
       tenantDomains: marketplace.tenantDomains,
@@ -125,6 +127,14 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
     },
   })
   const operatorApp = buildOperatorApp({ logger, checkStorage: () => storage.check() })
+  await registerConsole(operatorApp, {
+    ...storage,
+    keys: keySource,
+    clock,
+    graceDays: contract.graceDays,
+    applicationName: application.name,
+    operatorHost: config.listen.operator.host,
+  })
 
   const tidyUp = (): Promise<void> => tidy(storage, config, clock, {
     sign: (summary, erasedAt) => signErasureReceipt({ ...signingKeys, issuer: publicUrl.origin }, summary, erasedAt),

@@ -27,7 +27,7 @@ function withDefault<Form extends z.ZodType> (form: Form, variable: string, valu
 
 const listen = z.strictObject({
   public: withDefault(listenForm, 'LISTEN', '127.0.0.1:8080', 'Address and port for browsers and for the marketplace. Behind a reverse proxy or in a container use `0.0.0.0:8080`.'),
-  operator: withDefault(listenForm, 'OPERATOR_LISTEN', '127.0.0.1:8081', 'Address and port of the operator listener (health). Keep it away from the public.'),
+  operator: withDefault(listenForm, 'OPERATOR_LISTEN', '127.0.0.1:8081', 'Address and port of the operator listener: health and the operator console, which asks for no login. Keep it away from the public.'),
 })
 
 const signIn = z.strictObject({

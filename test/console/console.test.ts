@@ -9,6 +9,7 @@ import type { InstanceId, Realm, TenantId } from '../../src/directory/model.ts'
 import type { InstancePush } from '../../src/directory/push-message.ts'
 import { fingerprintOf } from '../../src/push/push-keys.ts'
 import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import { openTestGateway } from '../support/build-gateway.ts'
 import { accountsPush, applicationPush, tenantPush } from '../support/directory-pushes.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
@@ -151,4 +152,17 @@ t.test('a store that does not answer is a 503, never an empty console (C-35)', a
   const { get, storage } = await openConsole(t)
   await storage.close()
   for (const url of ['/', '/api/status']) t.match(await get(url), { statusCode: 503, payload: /GW_STORAGE_UNAVAILABLE/ })
+})
+
+t.test('the gateway that `serve` composes has the console on its operator listener, and nowhere else', async (t) => {
+  const gateway = await openTestGateway(t)
+  await gateway.bind({ tenantId: 'tenant-1', domainName: 'https://sunrise.example.com', name: 'Sunrise Ltd' })
+  const status = (await gateway.operatorApp.inject('/api/status')).json()
+  t.match(status, { production: { tenants: { rows: [{ tenantId: 'tenant-1', name: 'Sunrise Ltd' }] } }, keys: [{ kind: 'kit', uses: 2, isConfigured: true }, { kind: 'production' }] })
+  t.match(status.pushes.map((push: { interface: string }) => push.interface), ['applicationSync', 'tenantSync'])
+  t.match(await gateway.operatorApp.inject('/'), { statusCode: 200, payload: /Sunrise Ltd/ })
+  t.equal((await gateway.operatorApp.inject({ url: '/', headers: { host: 'attacker.example' } })).statusCode, 421)
+  t.equal((await gateway.operatorApp.inject({ url: '/healthz/ready', headers: { host: 'attacker.example' } })).statusCode, 200, 'a probe may use any name')
+  const outside = await fetch(`${gateway.url}/api/status`, { redirect: 'manual' })
+  t.equal(outside.status, 401, 'the public listener leads to the application only')
 })
