@@ -28,7 +28,7 @@ export function applyInstance (push: InstancePush, rows: RowReader): PushEffect 
   }
 }
 
-export const orderName = (scene: string, { orderId, orderLineId }: OrderKey): string => JSON.stringify([scene, orderId, orderLineId])
+const orderName = (scene: string, { orderId, orderLineId }: OrderKey): string => JSON.stringify([scene, orderId, orderLineId])
 
 function create (push: InstancePush, change: Change<'create'>, rows: RowReader): PushEffect {
   const known = rows.order(push.realm, change.order)

@@ -1,4 +1,5 @@
-import { ruleGroups, type Observation } from './rule.ts'
+import type { Observation } from './observation.ts'
+import { ruleGroups } from './rule.ts'
 import type { Examination, RuleFinding } from './examine-gateway.ts'
 
 /** How many of the calls that broke a rule are shown: the others say the same. */

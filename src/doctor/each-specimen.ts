@@ -1,4 +1,4 @@
-import { notReached, type Observation } from './rule.ts'
+import { notReached, type Observation } from './observation.ts'
 import { labelOf, schemes, specimens, type Specimen } from './specimens.ts'
 import type { Visit } from './visit.ts'
 

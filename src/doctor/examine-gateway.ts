@@ -1,5 +1,6 @@
 import { ruleTable } from './rule-table.ts'
-import { notReached, type Observation, type Rule } from './rule.ts'
+import { notReached, type Observation } from './observation.ts'
+import type { Rule } from './rule.ts'
 import { Visit, type DoctorOptions } from './visit.ts'
 
 export interface RuleFinding extends Pick<Rule, 'id' | 'group' | 'checks' | 'why' | 'advice'> {

@@ -1,6 +1,6 @@
 import type { Secret } from '../base/secret.ts'
 import { headerOf, type RawAnswer, type Reply, type Sent } from './line.ts'
-import { failure, notReached, sound, type Observation } from './rule.ts'
+import { failure, notReached, sound, type Observation } from './observation.ts'
 
 /** A signed call and what became of it. */
 export interface Exchange {

@@ -1,5 +1,5 @@
 import type { InstanceId, Realm, TenantId } from '../directory/model.ts'
-import type { JsonFault } from './signature/json-cutter.ts'
+import type { JsonFault } from './signature/json-cut.ts'
 import type { V1Refusal } from './signature/auth-token.ts'
 
 /** What became of a push. The log line carries the literal, the marketplace gets the result code that goes with it. */

@@ -31,8 +31,8 @@ function openIn (t: Test, folder: string, clock = new ManualClock()): Storage {
   return storage
 }
 
-function start (t: Test, script: string, folder: string) {
-  const path = fileURLToPath(new URL(`../support/${script}.ts`, import.meta.url))
+function start (t: Test, script: URL, folder: string) {
+  const path = fileURLToPath(script)
   const child = spawn(process.execPath, [...process.execArgv, path, folder, key.toString('base64')], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })
   return child
@@ -40,7 +40,7 @@ function start (t: Test, script: string, folder: string) {
 
 t.test('kill -9 between a commit and its delivery: no event, receipt, answer or record is lost, and none is there without the others', async (t) => {
   const folder = newFolder(t)
-  const child = start(t, 'lmdb-purchases-child', folder)
+  const child = start(t, new URL('../support/lmdb-purchases-child.ts', import.meta.url), folder)
   let told = 0
   createInterface({ input: child.stdout }).on('line', (line) => {
     told = Number(line)
@@ -141,7 +141,7 @@ t.test('a command reads beside a running gateway and makes nothing', async (t) =
   await directory.commit(tenantPush(1))
   await directory.commit(applicationPush(1))
   await keyUsage.see('kit', ['a'], 5)
-  const reader = start(t, 'lmdb-reader-child', folder)
+  const reader = start(t, new URL('../support/lmdb-reader-child.ts', import.meta.url), folder)
   const answers = createInterface({ input: reader.stdout })[Symbol.asyncIterator]()
   interface Told { lines: string[], contents: string[], keys: object[], waiting: number, due: number }
   const next = async () => JSON.parse(String((await answers.next()).value)) as Told

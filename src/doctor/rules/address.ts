@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { describeReply } from '../exchange-reading.ts'
-import { failure, notChecked, notReached, sound, type Observation, type Rule } from '../rule.ts'
+import { failure, notChecked, notReached, sound, type Observation } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 import type { Visit } from '../visit.ts'
 
 /** Where the gateway stands, and whether anybody is there. */

@@ -1,7 +1,8 @@
 import { bodySign, bodySignHeader } from '../../push/signature/body-sign.ts'
 import { detailsOf, encodingOf, isRedirect, readReply, type Exchange } from '../exchange-reading.ts'
 import { headerOf, type RawAnswer } from '../line.ts'
-import { failure, sound, warning, type Observation, type Rule } from '../rule.ts'
+import { failure, sound, warning, type Observation } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 import type { DoctorLimits } from '../visit.ts'
 
 /** What was wrong, `undefined` if nothing; `skip` if another rule has to say it. */

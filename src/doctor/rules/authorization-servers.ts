@@ -1,7 +1,8 @@
 import { parseDomainName } from '../../push/kit/domain-name.ts'
 import { isInnerAddress } from '../../sign-in/outbound-fetch.ts'
 import { codeIn } from '../line.ts'
-import { failure, notChecked, notReached, sound, type Observation, type Rule } from '../rule.ts'
+import { failure, notChecked, notReached, sound, type Observation } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 import { lookAtTls } from '../tls-probe.ts'
 import type { Visit } from '../visit.ts'
 

@@ -1,4 +1,5 @@
-import { failure, notChecked, notReached, sound, warning, type Observation, type Rule } from '../rule.ts'
+import { failure, notChecked, notReached, sound, warning, type Observation } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 import { lookAtTls, takesOldTls, type TlsSight, type TlsTarget } from '../tls-probe.ts'
 import type { Visit } from '../visit.ts'
 import { isLocal } from './address.ts'

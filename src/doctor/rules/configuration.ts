@@ -1,4 +1,5 @@
-import { failure, sound, warning, type Rule } from '../rule.ts'
+import { failure, sound, warning } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 
 /** What is wrong before anything is sent. */
 export const configurationRules: readonly Rule[] = [

@@ -1,6 +1,7 @@
 import { eachInOrder, eachSpecimen, isKit } from '../each-specimen.ts'
 import { describeReply, describeSent, expectResult } from '../exchange-reading.ts'
-import { failure, sound, type Observation, type Rule } from '../rule.ts'
+import { failure, sound, type Observation } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 import { wireNameOf, without } from '../sign-specimen.ts'
 import { doctorIds, specimenOf, type Members, type Specimen } from '../specimens.ts'
 import type { Visit } from '../visit.ts'

@@ -1,4 +1,5 @@
-import { notReached, failure, type Observation, type Rule } from '../rule.ts'
+import { notReached, failure, type Observation } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 import { detailsOf, expectResult, type Exchange } from '../exchange-reading.ts'
 import { departmentNumber, labelOf, specimenOf, userNumber, type Members, type Specimen } from '../specimens.ts'
 import type { Visit } from '../visit.ts'

@@ -1,4 +1,5 @@
-import { failure, sound, type Rule } from '../rule.ts'
+import { failure, sound } from '../observation.ts'
+import type { Rule } from '../rule.ts'
 
 export const timeRules: readonly Rule[] = [
   {

@@ -9,7 +9,7 @@ import { releaseInstanceV1, releaseInstanceV2 } from './release-instance.ts'
 import { upgradeInstanceV2, upgradeV1 } from './upgrade-instance.ts'
 
 /** Every base interface that the gateway answers, told apart by `activity`. A new one is a file beside these and a line here. */
-export const productionInterfaces: readonly ProductionInterface[] = [
+const productionInterfaces: readonly ProductionInterface[] = [
   newInstanceV2, queryInstanceV2, refreshInstanceV2, updateInstanceStatusV2, releaseInstanceV2, upgradeInstanceV2, changeInstanceCheckV2,
   orderNotifyV2,
   newInstanceV1, queryInstanceV1, refreshInstanceV1, instanceStatusV1, expireInstanceV1, releaseInstanceV1, upgradeV1,

@@ -1,5 +1,5 @@
 import { cutJson, cutJsonInTurns } from './cut-json.ts'
-import type { JsonCut, JsonFault } from './json-cutter.ts'
+import type { JsonCut, JsonFault } from './json-cut.ts'
 import { printJacksonNumber, printJacksonString } from './json-tokens.ts'
 
 /** The texts that a signer may have signed, in the order in which they are tried (sync.md §3.5 "Safest verifier"). */

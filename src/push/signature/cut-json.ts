@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { JsonCutter, Unreadable, type JsonCut } from './json-cutter.ts'
+import type { JsonCut } from './json-cut.ts'
+import { JsonCutter, Unreadable } from './json-cutter.ts'
 
 /**
  * Cuts a JSON text into its top-level members and rewrites the tokens as Jackson prints them (sync.md §3.5).

@@ -1,3 +1,4 @@
+import type { JsonCut, JsonFault } from './json-cut.ts'
 import { decodeString, endOfNumber, endOfString, printJacksonNumber, printJacksonString } from './json-tokens.ts'
 
 // Beyond these a text is refused unread (C-55). The documented bodies have three levels, and 5000 users 100 000 values.
@@ -14,22 +15,6 @@ const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
 
-/** Why a text can't be verified at all, whatever its signature. */
-export type JsonFault = 'not-json-object' | 'too-complex'
-
-export type JsonCut =
-  | {
-    readonly kind: 'cut'
-    /**
-     * The top-level members' values by name, in the order of first appearance, without white space. A number of the top level is as
-     * it was written, since some signers print it and some don't.
-     */
-    readonly members: ReadonlyMap<string, string>
-    /** A name came twice in one object, at any level: readers differ on which value counts (T-50). */
-    readonly hasDuplicateNames: boolean
-  }
-  | { readonly kind: 'unreadable', readonly because: JsonFault }
-
 /** Leaves the cutter from any depth; `cut-json.ts` makes a value of it. */
 export class Unreadable extends Error {
   readonly because: JsonFault
@@ -41,14 +26,23 @@ export class Unreadable extends Error {
 }
 
 /** An open array or object; of an object, where in `pieces` each member starts, by name in the order of first appearance. */
-interface Frame { members: Map<string, number> | undefined, starts: number[], isEmpty: boolean, hasDuplicate: boolean }
+interface Frame {
+  readonly members: Map<string, number> | undefined
+  readonly starts: number[]
+  /** Whether the members may have to change places: then each is a piece of its own. */
+  readonly isTracked: boolean
+  isEmpty: boolean
+  hasDuplicate: boolean
+}
 
 /** Reads a JSON text step by step; see `cutJson`. */
 export class JsonCutter {
   readonly #text: string
   readonly #sortsNested: boolean
-  readonly #pieces: string[] = []
-  readonly #frames: Frame[] = []
+  #pieces: string[] = []
+  #frames: Frame[] = []
+  // Nested members are copied in long stretches until a name that comes twice asks for more care.
+  #tracksNested: boolean
   #at = 0
   // The stretch of the text that was taken as it is and not yet copied.
   #runStart = 0
@@ -59,7 +53,7 @@ export class JsonCutter {
 
   constructor (text: string, sortsNested: boolean) {
     this.#text = text
-    this.#sortsNested = sortsNested
+    this.#sortsNested = this.#tracksNested = sortsNested
   }
 
   /** Takes so many steps; returns whether the text is at its end. */
@@ -99,27 +93,42 @@ export class JsonCutter {
     if (!frame.isEmpty) {
       if (this.#code() !== comma) throw new Unreadable('not-json-object')
       // Between members the comma is a piece of its own, so that members can change places around it.
-      if (frame.members !== undefined) this.#flush()
+      if (frame.isTracked) this.#flush()
       this.#keep(1)
       this.#skipBlanks()
     }
     frame.isEmpty = false
-    if (frame.members !== undefined) this.#name(frame, frame.members)
-    this.#value()
+    if (frame.members === undefined || this.#name(frame, frame.members)) this.#value()
   }
 
-  #name (frame: Frame, members: Map<string, number>): void {
-    this.#flush()
-    frame.starts.push(this.#pieces.length)
+  /** Returns whether the value is next; if not, all begins anew. */
+  #name (frame: Frame, members: Map<string, number>): boolean {
+    if (frame.isTracked) {
+      this.#flush()
+      frame.starts.push(this.#pieces.length)
+    }
     const name = this.#string()
-    if (members.has(name)) this.#hasDuplicateNames = frame.hasDuplicate = true
+    if (members.has(name)) {
+      if (!frame.isTracked) return this.#beginWithCare()
+      this.#hasDuplicateNames = frame.hasDuplicate = true
+    }
     // A Map keeps the first place and takes the last value, as Jackson's LinkedHashMap does.
     members.set(name, frame.starts.length - 1)
-    if (frame.starts.length > maximumNames) throw new Unreadable('too-complex')
+    if (Math.max(frame.starts.length, members.size) > maximumNames) throw new Unreadable('too-complex')
     this.#skipBlanks()
     if (this.#code() !== colon) throw new Unreadable('not-json-object')
     this.#keep(1)
     this.#skipBlanks()
+    return true
+  }
+
+  #beginWithCare (): false {
+    this.#tracksNested = true
+    this.#pieces = []
+    this.#frames = []
+    this.#at = this.#runStart = this.#runEnd = this.#values = 0
+    this.#begin()
+    return false
   }
 
   #value (): void {
@@ -139,11 +148,12 @@ export class JsonCutter {
     if (this.#frames.length === maximumDepth) throw new Unreadable('too-complex')
     const members = this.#code() === openBrace ? new Map<string, number>() : undefined
     this.#keep(1)
-    this.#frames.push({ members, starts: [], isEmpty: true, hasDuplicate: false })
+    const isTracked = members !== undefined && (this.#tracksNested || this.#frames.length === 0)
+    this.#frames.push({ members, starts: [], isTracked, isEmpty: true, hasDuplicate: false })
   }
 
   #close (frame: Frame): void {
-    this.#flush()
+    if (frame.isTracked) this.#flush()
     this.#frames.pop()
     const isNested = this.#frames.length > 0
     if (isNested && frame.members !== undefined && (this.#sortsNested || frame.hasDuplicate)) this.#rearrange(frame, frame.members)

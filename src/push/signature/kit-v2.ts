@@ -4,8 +4,6 @@ import type { Secret } from '../../base/secret.ts'
 import { canonicalJson, textVariants, type Signable, type TextVariant } from './canonical-json.ts'
 import { judgeStamp, verifyStamp, type Stamp, type StampReading, type StampVerification } from './stamp.ts'
 
-export { windowMilliseconds, type StampReading, type StampRefusal } from './stamp.ts'
-
 /** The three headers of a Kit V2 call. */
 export type KitV2Stamp = Stamp
 
