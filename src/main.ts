@@ -20,6 +20,7 @@ Settings are environment variables named JOINTGATE_… and keys of jointgate.yam
 
 /** Runs one verb. Verbs are loaded when asked for, so that `check` needs no server and `serve` no simulator. */
 async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<number | undefined> {
+  if (verb !== 'serve' && verb !== 'demo') process.stdout.on('error', passOverClosedPipe)
   // These have words of their own.
   switch (verb) {
     case 'pushes': return (await import('./commands/pushes.ts')).pushes(rest)
@@ -43,6 +44,11 @@ async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<numbe
       process.stderr.write(usage)
       return exitCodes.usage
   }
+}
+
+/** Whoever reads may stop early (`| head`); the command goes on to its end and its exit code. */
+function passOverClosedPipe (error: Error): void {
+  if (!('code' in error && error.code === 'EPIPE')) throw error
 }
 
 function readVersion (): string {

@@ -26,13 +26,15 @@ export function check (): number {
   return storageFault === undefined ? exitCodes.ok : exitCodes.fault
 }
 
-function describe ({ application, listen, storage, secretKeys, marketplace, session }: Config): Array<readonly [string, string]> {
+function describe (config: Config): Array<readonly [string, string]> {
+  const { application, listen, storage, secretKeys, marketplace, provisioning, orderQuery, session, contract, retention } = config
   const own = `${application.publicUrl}${application.prefix}`
   return [
     ['application', `${application.name} (appId ${application.id})`],
     ['login address', `${own}/callback (应用登录地址, to register in the seller centre)`],
     ['production address', `${own}/marketplace (生产地址, to register in the seller centre)`],
-    ['listens on', `${hostPort(listen.public)}; operators on ${hostPort(listen.operator)}`],
+    ['listens on', hostPort(listen.public)],
+    ['operator console', `http://${hostPort(listen.operator)}/`],
     ['upstream', application.upstream],
     ['storage', `LMDB in ${storage.directory}`],
     ['sealing keys', secretKeys.map((key, index) => `${fingerprint(Buffer.from(key.reveal(), 'base64'))}${index === 0 ? ' (seals)' : ''}`).join(', ')],
@@ -40,7 +42,11 @@ function describe ({ application, listen, storage, secretKeys, marketplace, sess
     ['production keys', describeAccessKeys(marketplace.productionKeys)],
     ['private keys', marketplace.privateKeys.map((pem) => describePrivateKey(pem.reveal())).join(', ') || 'none'],
     ['tenant domains', marketplace.tenantDomains.join(', ') || 'any public https name'],
+    ['provisioning hook', provisioning.url === undefined ? 'none: instances are ready at once, at the public URL' : new URL(provisioning.url).origin],
+    ['order query', orderQuery.accessKeyId === undefined ? 'off' : orderQuery.url ?? 'off'],
+    ['purchase', `grace (days: ${contract.graceDays}) ${contract.grace}, expired ${contract.expired}, frozen ${contract.frozen}, released ${contract.released}`],
     ['sessions', `end after ${session.idleTimeoutSeconds} s without a request, after ${session.absoluteTimeoutSeconds} s in any case`],
+    ['kept', `pushes for ${retention.pushLogDays} days (at most ${retention.pushLogMegabytes} MB), what is to be erased for ${retention.erasureDays} days`],
   ]
 }
 

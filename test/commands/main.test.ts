@@ -52,9 +52,28 @@ t.test('check prints what the configuration means, warnings too, and no secret (
     startJointgate(['check'], { ...variables, JOINTGATE_STORAGE: `lmdb:${directory}/not-a-folder` }).ended,
   ])
   t.match(good, { code: 0, stderr: '' })
-  for (const text of ['https://app.example.com/_gate/callback', 'https://app.example.com/_gate/marketplace', 'RSA 3072', 'TENANT_DOMAINS is empty']) t.match(good?.stdout, text)
+  t.match(good?.stdout, /provisioning hook +none.*order query +off.*grace \(days: 1\) full, expired renew, frozen renew, released refuse.*pushes for 30 days/s)
+  for (const text of ['http://127.0.0.1:0/', 'https://app.example.com/_gate/callback', 'https://app.example.com/_gate/marketplace', 'RSA 3072', 'TENANT_DOMAINS is empty']) t.match(good?.stdout, text)
   for (const secret of [sealingKey, 'canary', privateKey.split('\n')[3] ?? '']) t.notOk(good?.stdout.includes(secret))
   t.match(unwritable, { code: 1, stdout: /not-a-folder is no folder/ })
+})
+
+t.test('check tells where the hook and the order query are, and none of their secrets (T-38)', async (t) => {
+  const { stdout } = await startJointgate(['check'], {
+    ...goodVariables(t.testdir()),
+    JOINTGATE_PROVISIONING_URL: 'https://hooks.example.com/canary-path',
+    JOINTGATE_PROVISIONING_SECRETS: `whsec_${sealingKey}`,
+    JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'canary-ak',
+    JOINTGATE_ORDER_QUERY_SECRET_ACCESS_KEY: 'canary-sk',
+  }).ended
+  t.match(stdout, /provisioning hook +https:\/\/hooks\.example\.com\n.*order query +https:\/\/mkt\.myhuaweicloud\.com/s)
+  t.notMatch(stdout, new RegExp(`canary|${sealingKey.slice(0, 20).replaceAll('+', '\\+')}`))
+})
+
+t.test('who reads only the beginning of a command\'s output sees no stack, and the command keeps its exit code', async (t) => {
+  const { child, ended } = startJointgate(['--help'], {})
+  child.stdout?.destroy()
+  t.match(await ended, { code: 0, stderr: '' })
 })
 
 t.test('serve tells its addresses, answers health, and stops in order on SIGTERM', async (t) => {
