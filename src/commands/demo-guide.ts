@@ -2,7 +2,7 @@ import type { Config } from '../config/load-config.ts'
 import type { DemoWorld } from '../simulator/demo-world.ts'
 
 /** One screen of text for a person with only a browser. */
-export function renderDemoGuide (config: Config, { marketplaceUrl, applicationUrl }: DemoWorld): string {
+export function renderDemoGuide (config: Config, { marketplaceUrl, applicationUrl }: DemoWorld, envFile: string): string {
   const { publicUrl } = config.application
   const { host, port } = config.listen.operator
   return `
@@ -11,7 +11,7 @@ export function renderDemoGuide (config: Config, { marketplaceUrl, applicationUr
     the application, through the gateway   ${publicUrl}
     the marketplace (a simulator)          ${marketplaceUrl}
     the application itself                 ${applicationUrl}   (turns you away)
-    health of the gateway                  http://${host}:${port}/healthz/ready
+    the operators' console                 http://${host}:${port}
 
   1. Open ${publicUrl} in Chrome, Edge or Firefox and press the marketplace's button.
   2. Sign in as  lihua@sunrise  with the password  lihua-2025 .
@@ -27,6 +27,8 @@ export function renderDemoGuide (config: Config, { marketplaceUrl, applicationUr
      chenjie@bluesea  chenjie-2025    another enterprise
   6. The console also renews, freezes and cancels instances, moves departments, speaks
      V1 and V2, and has switches for what can go wrong.
+  7. Look in from another terminal, in this folder (docs/operating.md says more):
+     node --env-file=${envFile} --import tsx src/main.ts pushes list
 
 `
 }

@@ -1,5 +1,5 @@
 import { generateKeyPair, randomBytes, randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -21,15 +21,17 @@ export interface DemoPorts {
 export interface Demo {
   readonly config: Config
   readonly world: DemoWorld
+  /** The gateway's variables, for `node --env-file`: so the other commands can be tried beside the demo. */
+  readonly envFile: string
   /** Stops everything and forgets all of it. */
   readonly close: () => Promise<void>
 }
 
 /** Runs the demo until somebody stops it, and prints one screen that says what to click. */
 export async function demo (): Promise<void> {
-  const { config, world, close } = await openDemo({ gateway: 8080, operator: 8081, simulator: 8082, application: 8083 })
+  const { config, world, envFile, close } = await openDemo({ gateway: 8080, operator: 8081, simulator: 8082, application: 8083 })
   closeWithGrace({ delay: 5_000 }, close)
-  process.stdout.write(renderDemoGuide(config, world))
+  process.stdout.write(renderDemoGuide(config, world, envFile))
 }
 
 /**
@@ -57,7 +59,10 @@ export async function openDemo (ports: DemoPorts): Promise<Demo> {
       applicationPort: ports.application,
     })
     closers.push(() => world.close())
-    const config = createDemoConfig(folder, ports, keys, world)
+    const env = demoVariables(folder, ports, keys, world)
+    const config = loadDemoConfig(folder, env)
+    const envFile = join(folder, 'demo.env')
+    await writeFile(envFile, Object.entries(env).map(([name, value]) => `${name}='${value}'\n`).join(''), { mode: 0o600 })
     const gateway = await compose(config, { clock: systemClock })
     closers.push(() => gateway.close())
     // Fastify writes into what it is given, and the config is frozen.
@@ -65,7 +70,7 @@ export async function openDemo (ports: DemoPorts): Promise<Demo> {
     await gateway.publicApp.listen({ ...config.listen.public })
     const refused = (await world.seed()).find((answer) => !answer.isSuccess)
     if (refused !== undefined) throw new Error(`the gateway refused the demo's ${refused.name}: ${refused.resultCode} ${refused.resultMsg}`)
-    return { config, world, close }
+    return { config, world, envFile, close }
   } catch (error) {
     await close()
     throw error
@@ -92,12 +97,11 @@ async function makeKeys () {
 
 const revealAll = (keys: readonly Secret[]): string => keys.map((key) => key.reveal()).join(',')
 
-/** Goes the way that every config goes, and takes nothing from the environment or a file of whoever tries the demo. */
-function createDemoConfig (folder: string, ports: DemoPorts, keys: DemoKeys, world: DemoWorld): Config {
-  const env = {
+function demoVariables (folder: string, ports: DemoPorts, keys: DemoKeys, world: DemoWorld): Record<string, string> {
+  return {
     JOINTGATE_LISTEN: `127.0.0.1:${ports.gateway}`,
     JOINTGATE_OPERATOR_LISTEN: `127.0.0.1:${ports.operator}`,
-    JOINTGATE_STORAGE: 'lmdb:./data',
+    JOINTGATE_STORAGE: `lmdb:${join(folder, 'data')}`,
     JOINTGATE_SECRET_KEYS: keys.sealingKey,
     JOINTGATE_APP_ID: keys.appId,
     JOINTGATE_APPLICATION_NAME: '示例应用 Sample',
@@ -114,6 +118,10 @@ function createDemoConfig (folder: string, ports: DemoPorts, keys: DemoKeys, wor
     JOINTGATE_LOG_LEVEL: 'error',
     JOINTGATE_DANGEROUSLY_ALLOW_HTTP: 'true',
   }
+}
+
+/** Goes the way that every config goes, and takes nothing from the environment or a file of whoever tries the demo. */
+function loadDemoConfig (folder: string, env: Record<string, string>): Config {
   const readFile = (path: string): never => {
     throw Object.assign(new Error(`${path} is not read`), { code: 'ENOENT' })
   }

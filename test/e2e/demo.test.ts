@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { parseReturnTo } from '../../src/base/return-url.ts'
@@ -57,9 +59,23 @@ t.test('the demo in a browser', async (t) => {
   const { publicUrl } = demo.config.application
 
   t.test('the guide names every address and the first account', async (t) => {
-    const guide = renderDemoGuide(demo.config, demo.world)
+    const guide = renderDemoGuide(demo.config, demo.world, demo.envFile)
     for (const text of [publicUrl, demo.world.marketplaceUrl, demo.world.applicationUrl, 'lihua@sunrise', 'lihua-2025']) t.match(guide, text)
     t.ok(guide.split('\n').length <= 30, 'one screen')
+  })
+
+  t.test('the command that the guide ends with shows the demo\'s pushes, from a process of its own', async (t) => {
+    const [, words = ''] = /^ +node (--env-file=.+)$/m.exec(renderDemoGuide(demo.config, demo.world, demo.envFile)) ?? []
+    const { stdout } = await promisify(execFile)(process.execPath, words.split(' '), { env: { PATH: process.env['PATH'] } })
+    t.match(stdout, /newInstance .*committed.*tenantSync .*committed.*authSync .*committed/s)
+    t.equal(statSync(demo.envFile).mode & 0o777, 0o600, 'it holds the keys')
+  })
+
+  t.test('the operators\' console shows both enterprises', async (t) => {
+    const { page } = await newVisitor(t, browser)
+    const { host, port } = demo.config.listen.operator
+    await page.goto(`http://${host}:${port}/`)
+    for (const name of ['晨曦科技 Sunrise', '海蓝物流 Bluesea']) await page.getByText(name).first().waitFor()
   })
 
   t.test('a person signs in, reloads, opens a second tab, and signs out', async (t) => {
