@@ -60,6 +60,22 @@ t.test('kill -9 between a commit and its delivery: no event, receipt, answer or 
   t.strictSame(repeat, { kind: 'repeated', answer: `answer ${taken}` })
 })
 
+t.test('T-49: a kept answer is given to nobody before the commit that it stands for would survive a power cut', async (t) => {
+  const { directory } = openIn(t, newFolder(t))
+  // So much that the disk needs a moment.
+  const record = { ...anyRecord(), content: Buffer.alloc(2_000_000) }
+  const early: string[] = []
+  for (const name of Array.from({ length: 10 }, (_, index) => `purchase-${index}`)) {
+    let isDurable = false
+    const commit = directory.commit(createPush(name, 1), { signatureDigest: name, expiresAt: 9, answer: 'done', record }).then(() => { isDurable = true })
+    while (await directory.findAnswer(name) === undefined) await setImmediate()
+    await setImmediate()
+    if (!isDurable) early.push(name)
+    await commit
+  }
+  t.same(early, [])
+})
+
 t.test('numbers of the outbox, the push log and the receipts go on after a restart, also when all of them are gone', async (t) => {
   const folder = newFolder(t)
   const before = openIn(t, folder)

@@ -36,7 +36,12 @@ export function openLmdbDirectoryStore (parts: CommitParts, inTurn: InTurn): Dir
       return batch.hand(environment)
     }),
 
-    findAnswer: (signatureDigest) => guarded(environment, () => receipts.answerTo(signatureDigest)),
+    findAnswer: (signatureDigest) => guarded(environment, async () => {
+      const answer = receipts.answerTo(signatureDigest)
+      // Of a commit under way it is seen before the disk has it, and whoever sees it gives it away.
+      if (answer !== undefined) await environment.flushed
+      return answer
+    }),
 
     findInstances: (realm, instanceIds) => guarded(environment, () => instancesOf(realm, instanceIds)),
 
