@@ -12,13 +12,26 @@ import type { PushEffect, RowReader, RowWrite } from './rows.ts'
  * modification of an unknown thing adds it, a deletion of an unknown thing leaves a tombstone.
  */
 export function applyPush (push: PushMessage, rows: RowReader): PushEffect {
+  return push.kind === 'instance' ? applyInstance(push, rows) : erasedWithInstance(push, rows, applyToTenant(push, rows))
+}
+
+type PushOfTenant = Exclude<PushMessage, { kind: 'instance' }>
+
+function applyToTenant (push: PushOfTenant, rows: RowReader): PushEffect {
   switch (push.kind) {
     case 'tenant': return applyTenant(push, rows.tenant(push.realm, push.tenantId, push.instanceId))
     case 'application': return applyApplication(push, rows.binding(push.realm, push.tenantId, push.appId, push.instanceId))
     case 'accounts': return applyAccounts(push, rows)
     case 'departments': return applyDepartments(push, rows)
-    case 'instance': return applyInstance(push, rows)
   }
+}
+
+/** What comes to a purchase after its release may come after the release's erasure too, and must go all the same. */
+function erasedWithInstance ({ realm, instanceId, version }: PushOfTenant, rows: RowReader, effect: PushEffect): PushEffect {
+  const released = realm === 'production' ? rows.instance(realm, instanceId)?.released ?? '' : ''
+  if (effect.kind !== 'changed' || released === '') return effect
+  const planned = { scope: { kind: 'instance', instanceId }, version: newer(version, released) } as const
+  return { ...effect, writes: [...effect.writes, { kind: 'erasure', planned }] }
 }
 
 const changed = (...writes: RowWrite[]): PushEffect => ({ kind: 'changed', writes, events: [] })
@@ -112,7 +125,8 @@ function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Accoun
   }
   const named = Object.fromEntries(Object.entries(details).map(([detail, value]) => [`details.${detail}`, value]))
   // A tombstone holds no personal data: the person has left the enterprise (sync.md §1.4, "0 against 3").
-  const standing = { isDeleted, isAuthorised }
+  // Who has left stays gone when the application's grant is taken back as well: only a grant brings them back.
+  const standing = push.change === 'revoke' ? { isAuthorised } : { isDeleted, isAuthorised }
   const members = spoken(isDeleted ? standing : { ...standing, name, departmentCode, role, isEnabled, ...named })
   const merged = mergeRow({ current, members, blank: blankAccount, isWhole: isWhole(push.change), version, isLoss })
   return { instanceId, userName, ...unfold(merged) } as unknown as Account

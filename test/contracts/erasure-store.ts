@@ -87,6 +87,18 @@ export function testErasureStore (t: Test, openStore: (t: Test) => Promise<Opene
     t.same(await erasures.erase({ scope: { kind: 'tenant', tenantId, instanceId }, version: versionAt(9) }), undefined, 'nothing is left')
   })
 
+  t.test('who has left the enterprise goes also if the grant is taken back afterwards, in whatever order the two come', async (t) => {
+    const [left, revoked] = [accountsPush(5, { change: 'delete' }), accountsPush(6, { change: 'revoke' })]
+    for (const pushes of [[left, revoked], [revoked, left]]) {
+      const opened = await openStore(t)
+      const { directory } = opened
+      await directory.commit(accountsPush(1))
+      for (const push of pushes) await directory.commit(push)
+      t.match((await eraseDue(opened)).filter((summary) => summary !== undefined), [{ kind: 'account', accounts: 1 }])
+      t.same(await linesOf(directory), [])
+    }
+  })
+
   t.test('a dissolved tenant goes with all that came under it, and nobody else does', async (t) => {
     const opened = await openStore(t)
     const { directory } = opened
@@ -115,6 +127,26 @@ export function testErasureStore (t: Test, openStore: (t: Test) => Promise<Opene
     t.ok(lines.filter((line) => !/"key":\["(instance|order)"/.test(line)).every((line) => line.includes(`"${otherInstance}"`)), 'the other purchase keeps its rows')
     t.match(await directory.commit(releasePush(instanceId, now + 2)), { kind: 'committed', instance: { instanceId, released: versionOf(now + 2) } })
     t.match(await directory.findInstances('production', [instanceId]), [{ access: { frontEndUrl: 'https://app.example.com' } }])
+  })
+
+  t.test('what comes to a released instance, late or signed since, goes too, also after the erasure', async (t) => {
+    const opened = await openStore(t)
+    const { directory, erasures } = opened
+    await populate(directory)
+    const release = releasePush(instanceId, now + 1)
+    await directory.commit(release)
+    await eraseDue(opened)
+    const left = await linesOf(directory)
+    for (const push of [tenantPush(1), applicationPush(1), accountsPush(1), departmentsPush(1, { change: 'replace' })]) {
+      await directory.commit(push)
+      t.strictSame(await erasures.listDue(later, 9), [{ scope: { kind: 'instance', instanceId }, version: push.version }], push.kind)
+      t.match(await eraseDue(opened), [{ kind: 'instance' }])
+      t.strictSame(await linesOf(directory), left)
+    }
+    await directory.commit({ ...accountsPush(1), version: versionOf(now - 1) })
+    t.match(await erasures.listDue(later, 9), [{ version: release.version }], 'a late one has been due as long as the rest')
+    await directory.commit(accountsPush(1, { instanceId: otherInstance }))
+    t.equal((await erasures.listDue(later, 9)).length, 1, 'the other purchase is alive')
   })
 
   t.test('5000 accounts go with their tenant', async (t) => {
