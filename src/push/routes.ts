@@ -8,7 +8,13 @@ import { createReceivePush, type ReceivedPush, type ReceivePushOptions } from '.
 import { bodySign, bodySignHeader } from './signature/body-sign.ts'
 import { generationOf, judgeStampOf, keyKindOf, type PushCall } from './verify-call.ts'
 
-export type PushRoutesOptions = ReceivePushOptions
+export interface PushRoutesOptions extends ReceivePushOptions {
+  /** How long a body may take to arrive; 30 s if absent. */
+  readonly bodyPatienceMilliseconds?: number
+}
+
+/** The marketplace itself gives up after 20 s at most (sync.md §0.4). */
+const usualBodyPatienceMilliseconds = 30_000
 
 /** 5000 users take 1.3 MB; sync.md §6, row 13. */
 const kitBodyLimit = 16 * 1024 * 1024
@@ -41,6 +47,7 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
   const serve = (scheme: SignatureScheme, toCall: (request: FastifyRequest) => PushCall) => ({
     bodyLimit: keyKindOf(scheme) === 'kit' ? kitBodyLimit : baseBodyLimit,
     onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
+      endSlowBody(request, reply, options.bodyPatienceMilliseconds ?? usualBodyPatienceMilliseconds)
       const because = judgeStampOf(scheme, { headers: request.headers, query: rawQueryOf(request) }, options.clock.now())
       return because === undefined ? undefined : refuse(request, reply, scheme, { outcome: because })
     },
@@ -71,6 +78,12 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
   scope.route({ method: otherMethods, url: '/', ...unknown('base-v2') })
   scope.all('/*', unknown('kit-v2'))
   scope.setErrorHandler(async (error: FastifyError, request, reply) => refuse(request, reply, 'kit-v2', { outcome: outcomeOf(error), cause: error }))
+}
+
+/** Nothing has shown yet that a body is the marketplace's: one that dribbles in could hold up to 16 MiB for as long as it likes (T-25). */
+function endSlowBody ({ raw }: FastifyRequest, reply: FastifyReply, patienceMilliseconds: number): void {
+  const timer = setTimeout(() => { if (!raw.complete) raw.destroy() }, patienceMilliseconds).unref()
+  reply.raw.once('close', () => { clearTimeout(timer) })
 }
 
 function outcomeOf (error: FastifyError): PushOutcome {

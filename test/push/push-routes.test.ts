@@ -456,6 +456,17 @@ t.test('a client that leaves in the middle of its body harms nobody', async (t) 
   t.equal(gateway.directory.committed.length, 1)
 })
 
+t.test('T-25: a body that dribbles in for too long ends with its connection and is forgotten', { timeout: 5_000 }, async (t) => {
+  const gateway = await buildPushGateway(t, { bodyPatienceMilliseconds: 50 })
+  const socket = await listen(gateway)
+  const stamp = Object.entries(signKitV2(kitKey, '{}', 'nonceofatestcall', gateway.clock.now())).map(([name, value]) => `${name}: ${value}`)
+  socket.on('error', () => {})
+  socket.write([`POST ${pushPath}/tenantSync HTTP/1.1`, 'Host: x', 'Content-Length: 16777216', ...stamp, '', '{"a":'].join('\r\n'))
+  await new Promise((resolve) => socket.once('close', resolve))
+  t.equal((await gateway.push('tenantSync', tenant)).resultCode, '000000')
+  t.strictSame(gateway.log.map(({ outcome }) => outcome), ['body-broken', 'committed'])
+})
+
 t.test('C-57: a message about one tenant leaves the rows of every other as they were', async (t) => {
   const { push, directory } = await buildPushGateway(t)
   const other = 'other' as TenantId
