@@ -224,3 +224,26 @@ t.test('events: one for each thing that happens, with one name however often it 
   const again = applyPush(push(1, creation('o2')), new MemoryDirectory())
   t.same(first, again)
 })
+
+t.test('C-60: nothing in the test realm ends for good or is told to anybody: saved cases come daily, in any order', async (t) => {
+  const { applyPush } = await import('../../src/directory/apply-push.ts')
+  const directory = new MemoryDirectory()
+  const realm = 'test'
+  await commit(directory, push(0, creation('o1'), { realm }))
+  const again: InstanceChange[] = [
+    creation('o1'),
+    { kind: 'renew', scene: 'RENEWAL', order: order('r'), expiresAt: 5 },
+    { kind: 'upgrade', order: order('u'), details: {} },
+    { kind: 'status', status: 'frozen' },
+    { kind: 'status', status: 'normal' },
+    { kind: 'status', status: 'expired' },
+  ]
+  for (const [index, change] of again.entries()) {
+    const release = push(2 * index + 1, { kind: 'release' }, { realm })
+    const effect = applyPush(release, directory)
+    t.match(effect, { kind: 'changed', events: [], writes: [{ kind: 'instance' }] })
+    t.equal(effect.kind === 'changed' && effect.writes.length, 1, 'nothing is planned to be erased')
+    t.match(await commit(directory, release), { instance: { released: release.version } })
+    t.match(await commit(directory, push(2 * index + 2, change, { realm })), { kind: 'committed', instance: { released: '' } }, change.kind)
+  }
+})

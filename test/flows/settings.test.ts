@@ -63,3 +63,19 @@ t.test('each setting of the whole gateway does what the manual says', async (t) 
     t.match(await browser.fetch('/slow'), { status: 504, body: /GW_UPSTREAM_TIMEOUT/ })
   })
 })
+
+t.test('the push log keeps what is younger and fits, as set: what runs each minute removes the rest', async (t) => {
+  const gateway = await openTestGateway(t, { env: { JOINTGATE_RETENTION_PUSH_LOG_DAYS: '2', JOINTGATE_RETENTION_PUSH_LOG_MEGABYTES: '1' } })
+  const tenant = { tenantCode: 'x', name: 'x', orderId: 'o', flag: 1, domainName: 'https://tenantaccount.com' }
+  const push = (tenantId: string, extra = {}) => gateway.push('tenantSync', { ...tenant, tenantId, ...extra })
+  const { pushLog } = gateway.storage
+  await push('tenant-1')
+  gateway.clock.advance(86_400_000)
+  await push('tenant-2')
+  gateway.clock.advance(86_400_000 + 1)
+  await gateway.tidyUp()
+  t.same(await pushLog.range(), { first: 2, last: 2 }, 'older than two days')
+  for (const tenantId of ['tenant-3', 'tenant-4']) t.match(await push(tenantId, { unknownMember: 'x'.repeat(600_000) }), { resultCode: '000000' })
+  await gateway.tidyUp()
+  t.same(await pushLog.range(), { first: 4, last: 4 }, 'more than a megabyte: the oldest go')
+})
