@@ -28,7 +28,7 @@ opens no store and may run on another machine.
 
 Everything that it sends is debugging data (\`testFlag\` 1) with ids that begin with \`doctor-\`, the same ones each time. Debugging data
 lives in a name space of its own, so no production row is touched, nobody's session ends and no hook is called. It leaves 5000 test
-accounts and 5000 test departments there, and about 480 entries a run (some 4 MB) in the push log. It ends within two minutes.
+accounts and 5000 test departments there, and about 250 entries a run (some 3 MB) in the push log. It ends within two minutes.
 
 It never prints keys or signatures. It does not try TLS on a plain http address, and follows no redirect. What the configuration makes impossible (a
 missing key) is one finding, and the rules that need it are "not reached".
