@@ -82,7 +82,7 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
 
 /** Nothing has shown yet that a body is the marketplace's: one that dribbles in could hold up to 16 MiB for as long as it likes (T-25). */
 function endSlowBody ({ raw }: FastifyRequest, reply: FastifyReply, patienceMilliseconds: number): void {
-  const timer = setTimeout(() => { if (!raw.complete) raw.destroy() }, patienceMilliseconds).unref()
+  const timer = setTimeout(() => { if (!raw.complete) raw.socket.destroy() }, patienceMilliseconds).unref()
   reply.raw.once('close', () => { clearTimeout(timer) })
 }
 
