@@ -1,7 +1,8 @@
 // What `npm test` runs: lint, types and the generated pages side by side, then every test, then one closing line with the
 // numbers. Plain node, so that it runs before anything is compiled. With CI=true a skipped or unfinished test is a failure.
+// `npm run test:heavy` runs the suites that would make the default run longer than three minutes, and nothing beside them.
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
@@ -84,7 +85,7 @@ function readTap (stream) {
 
 async function runTests (browser) {
   const startedAt = performance.now()
-  const child = spawn('npx', ['tap', 'run', '--disable-coverage', '--reporter=tap'],
+  const child = spawn('npx', ['tap', 'run', '--disable-coverage', '--reporter=tap', ...files],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CHROMIUM_PATH: browser } })
   const counts = readTap(child.stdout)
   const isPassed = await exitOf(child) === 0
@@ -92,13 +93,17 @@ async function runTests (browser) {
   return { isPassed, counts }
 }
 
+const isHeavy = process.argv[2] === 'heavy'
+// None named: those that package.json includes.
+const files = isHeavy ? readdirSync('test/heavy').filter((name) => name.endsWith('.test.ts')).map((name) => `test/heavy/${name}`) : []
+
 const browser = await findBrowser()
 if (browser === undefined) {
   console.error(`The end-to-end tests need Chromium. Install it, as root:\n  ${installLine}\nor set CHROMIUM_PATH to the browser's program.`)
   process.exit(1)
 }
 
-const checks = await Promise.all(steps.map(([name, command, args]) => run(name, command, args)))
+const checks = isHeavy ? [] : await Promise.all(steps.map(([name, command, args]) => run(name, command, args)))
 const { isPassed, counts: { pass, fail, skip, todo } } = await runTests(browser)
 const isComplete = process.env.CI !== 'true' || skip + todo === 0
 if (!isComplete) console.log('CI=true: skipped and unfinished tests count as failures.')

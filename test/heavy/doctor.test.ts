@@ -16,7 +16,7 @@ import { appId, freePort, kitKey, openTestGateway, productionKey, testEnvironmen
 import { openFaultyProxy, passOn, success } from '../support/faulty-marketplace-proxy.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { startJointgate } from '../support/run-jointgate.ts'
-import { seeds } from './seeds.ts'
+import { seeds } from './doctor-seeds.ts'
 
 const tenantDomains = ['example.com', 'localhost']
 const readTls = (name: string): string => readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8')
