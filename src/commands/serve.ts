@@ -20,7 +20,8 @@ export async function serve (): Promise<number | undefined> {
   const { config } = loaded
   const gateway = await compose(config, { clock: systemClock })
   const { log } = gateway.publicApp
-  closeWithGrace({ delay: 10_000, logger: log }, async ({ err, signal }) => {
+  // SIGHUP is no wish to stop here.
+  closeWithGrace({ delay: 10_000, logger: log, skip: ['SIGHUP'] }, async ({ err, signal }) => {
     if (err === undefined) log.info({ event: 'gateway.stopping', signal }, 'stopping')
     else log.fatal({ event: 'gateway.failed', err }, 'stopping after a fault that nobody caught')
     await closeGateway(gateway)

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
+import { signKitV2 } from '../../src/push/signature/kit-v2.ts'
+import { toPushTime } from '../support/build-gateway.ts'
 import { startJointgate } from '../support/run-jointgate.ts'
 
 const sealingKey = randomBytes(32).toString('base64')
@@ -89,6 +91,30 @@ t.test('serve tells its addresses, answers health, and stops in order on SIGTERM
   t.equal(code, 0)
   t.match(stdout, /"event":"gateway.stopping","signal":"SIGTERM"/)
   t.notMatch(stdout, 'canary')
+})
+
+t.test('SIGHUP: the marketplace\'s keys are read again from their files; a bad file changes nothing', async (t) => {
+  const directory = t.testdir({ kit: 'first-kit-key-0123456789' })
+  const { JOINTGATE_MARKETPLACE_KIT_KEYS: _, ...variables } = goodVariables(directory)
+  const gateway = startJointgate(['serve'], { ...variables, JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: `${directory}/kit` })
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  const { publicAddress } = await gateway.logged('gateway.started')
+  const pushSignedWith = async (key: string): Promise<string> => {
+    const body = JSON.stringify({ tenantId: 't', flag: 0, testFlag: 0, instanceId: 'i', timeStamp: toPushTime(Date.now()) })
+    const headers = { 'content-type': 'application/json', ...signKitV2(key, body, randomBytes(16).toString('hex'), Date.now()) }
+    const answer = await fetch(`${String(publicAddress)}/_gate/marketplace/produceAPI/v2/tenantSync`, { method: 'POST', body, headers })
+    return (await answer.json() as { resultCode: string }).resultCode
+  }
+  t.equal(await pushSignedWith('second-kit-key-0123456789'), '000001')
+  writeFileSync(`${directory}/kit`, '<your key>')
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logged('keys.refused'), { level: 'error', complaints: [/marketplace\.kitKeys/] })
+  t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000')
+  writeFileSync(`${directory}/kit`, 'second-kit-key-0123456789,first-kit-key-0123456789')
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logged('keys.exchanged'), { kitKeys: 2 })
+  t.equal(await pushSignedWith('second-kit-key-0123456789'), '000000')
+  t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000', 'both sign while the exchange lasts')
 })
 
 t.test('a request in flight at SIGTERM is still answered', async (t) => {
