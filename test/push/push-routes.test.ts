@@ -16,7 +16,9 @@ const tenant = { ...head, orderId: 'CS1', tenantCode: 'acme', name: 'Acme', doma
 const user = { userName: 'zhangsan01', name: '张三', orgCode: '1', role: 'user', enable: 'true' }
 const accounts = { ...head, appId, userList: [user], currentSyncTime: '20250101080000000' }
 
-const fixtures = ['kit-v2-tenantSync', 'kit-v2-applicationSync', 'kit-v2-authSync', 'kit-v2-tenantSync-credential'].map((name) => readFixture(name))
+const fixtures = [
+  'tenantSync', 'applicationSync', 'authSync', 'tenantSync-credential', 'singleOrgSync', 'allOrgSync', 'allOrgSync-string-list',
+].map((name) => readFixture(`kit-v2-${name}`))
 const interfaceOf = (fixture: { interface: string }): string => fixture.interface.split('-')[0] ?? ''
 
 t.test('every recorded call is taken and answered byte for byte as recorded', async (t) => {
@@ -45,7 +47,7 @@ t.test('every recorded negative case verifies or not, as recorded', async (t) =>
       cases++
     }
   }
-  t.equal(cases, 24)
+  t.equal(cases, 42)
 })
 
 t.test('the recorded calls arrive in the directory in its own words', async (t) => {
