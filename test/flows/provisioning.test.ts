@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import type { InstanceId } from '../../src/directory/model.ts'
 import { signBaseV2 } from '../../src/push/signature/base-v2.ts'
 import { openTestGateway, productionKey, type TestGateway } from '../support/build-gateway.ts'
 import { openSellerHook } from '../support/seller-hook.ts'
@@ -45,4 +46,39 @@ t.test('the whole gateway tells the hook what is waiting, also after a restart, 
   t.match(await call(second, { activity: 'queryInstance', instanceId }), {
     resultCode: '000000', info: [{ instanceId, appInfo: { frontEndUrl: 'https://app.example.com/customer-1' } }],
   })
+})
+
+t.test('the whole gateway asks for what was bought, keeps it and tells the hook of it; orderNotify asks for what could not be told', async (t) => {
+  const hook = await openSellerHook(t)
+  const marketplace = await openSellerHook(t)
+  const bought = ({ orderId, orderLineId }: typeof order) => ({
+    resultCode: 'MKT.0000',
+    orderInfo: { orderId, orderType: 'NEW', orderLine: [{ orderLineId, productInfo: [{ productId: 'OFFI1', linearValue: 50 }] }] },
+  })
+  const gateway = await openTestGateway(t, {
+    env: {
+      JOINTGATE_PROVISIONING_URL: hook.url,
+      JOINTGATE_PROVISIONING_SECRETS: `whsec_${randomBytes(32).toString('base64')}`,
+      JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'AK1',
+      JOINTGATE_ORDER_QUERY_SECRET_ACCESS_KEY: 'sk-for-tests-0001',
+      JOINTGATE_ORDER_QUERY_URL: marketplace.url,
+    },
+  })
+  const purchaseOf = async (id: string) => (await gateway.storage.directory.findInstances('production', [id as InstanceId]))[0]?.purchase
+
+  marketplace.answer = { status: 200, body: bought(order) }
+  t.match(await call(gateway, { activity: 'newInstance', businessId: instanceId, ...order }), { resultCode: '000000' })
+  t.match(marketplace.calls, [{ method: 'GET', path: new RegExp(`/order/query\\?orderId=${order.orderId}`), headers: { authorization: /^SDK-HMAC-SHA256 Access=AK1, / } }])
+  const products = [{ productId: 'OFFI1', amount: 50 }]
+  t.match(JSON.parse(hook.calls[0]?.body ?? ''), { type: 'instance.created', data: { purchase: { products } } })
+  t.match(await purchaseOf(instanceId), { products })
+
+  marketplace.answer = { status: 500 }
+  const second = { orderId: 'CS-second', orderLineId: 'CS-second-000001' }
+  t.match(await call(gateway, { activity: 'newInstance', businessId: 'second-instance', ...second }), { resultCode: '000000' }, 'the purchase does not wait for it')
+  t.equal(await purchaseOf('second-instance'), undefined)
+  marketplace.answer = { status: 200, body: bought(second) }
+  t.match(await call(gateway, { activity: 'orderNotify', ...second }), { resultCode: '000000' })
+  await until(async () => await purchaseOf('second-instance') !== undefined)
+  t.notOk(gateway.logLines.join('').includes('sk-for-tests-0001'), 'the secret is in no log line (T-38)')
 })
