@@ -38,6 +38,9 @@ const changed = (...writes: RowWrite[]): PushEffect => ({ kind: 'changed', write
 
 const isWhole = (change: string): boolean => change !== 'modify' && change !== 'revoke'
 
+/** A modification says nothing of whether a thing is there: what was taken away only an addition brings back. */
+const standingOf = (change: string, isDeleted: boolean): Members => (change === 'modify' || change === 'revoke' ? {} : { isDeleted })
+
 /** Names the members that a message speaks of: a modification leaves out what it leaves open. */
 const spoken = (members: Members): Members => Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
@@ -46,10 +49,11 @@ const blankTenant = { name: '', tenantCode: '', orderId: '', authorizationServer
 function applyTenant (push: TenantPush, current: Tenant | undefined): PushEffect {
   const isDeleted = push.change === 'delete'
   const { name, tenantCode, orderId, authorizationServer, version } = push
-  const members = spoken(isDeleted ? { isDeleted } : { isDeleted, name, tenantCode, orderId, authorizationServer })
+  const standing = standingOf(push.change, isDeleted)
+  const members = spoken(isDeleted ? standing : { ...standing, name, tenantCode, orderId, authorizationServer })
   const merged = mergeRow({ current, members, blank: blankTenant, isWhole: isWhole(push.change), version, isLoss: isDeleted })
   const row = { instanceId: push.instanceId, ...unfold(merged) } as unknown as Tenant
-  const mustBeWhole = !isDeleted && !isLate(version, current)
+  const mustBeWhole = !row.isDeleted && !isLate(version, current)
   if (mustBeWhole && row.name === '') return { kind: 'incomplete', member: 'name' }
   if (mustBeWhole && row.authorizationServer === '') return { kind: 'incomplete', member: 'domainName' }
   const { realm, tenantId, instanceId } = push
@@ -61,10 +65,11 @@ const blankBinding = { clientId: '', clientSecret: undefined, isDeleted: false }
 function applyApplication (push: ApplicationPush, current: ClientBinding | undefined): PushEffect {
   const isDeleted = push.change === 'delete'
   const { clientId, clientSecret, version } = push
-  const members = spoken(isDeleted ? { isDeleted } : { isDeleted, clientId, clientSecret })
+  const standing = standingOf(push.change, isDeleted)
+  const members = spoken(isDeleted ? standing : { ...standing, clientId, clientSecret })
   const merged = mergeRow({ current, members, blank: blankBinding, isWhole: isWhole(push.change), version, isLoss: isDeleted })
   const row = { instanceId: push.instanceId, ...unfold(merged) } as unknown as ClientBinding
-  const mustBeWhole = !isDeleted && !isLate(version, current)
+  const mustBeWhole = !row.isDeleted && !isLate(version, current)
   if (mustBeWhole && row.clientId === '') return { kind: 'incomplete', member: 'clientId' }
   if (mustBeWhole && row.clientSecret === undefined) return { kind: 'incomplete', member: 'clientSecret' }
   return changed({ kind: 'binding', appId: push.appId, row })
@@ -78,7 +83,7 @@ function applyAccounts (push: AccountsPush, rows: RowReader): PushEffect {
   for (const account of pushed.values()) {
     const current = rows.account(realm, tenantId, appId, account.userName, instanceId)
     const row = nextAccount(push, account, current)
-    const mayLackName = push.change === 'delete' || push.change === 'revoke' || isLate(version, current)
+    const mayLackName = row.isDeleted || push.change === 'revoke' || isLate(version, current)
     if (!mayLackName && row.name === '') return { kind: 'incomplete', member: 'userList.name' }
     const scope = { kind: 'account', tenantId, appId, userName: account.userName, instanceId } as const
     writes.push({ kind: 'account', appId, row }, ...erasureOf(row.isDeleted, realm, scope, row.version))
@@ -95,7 +100,8 @@ const blankAccount = {
   departmentCode: '',
   role: 'user',
   isEnabled: true,
-  isAuthorised: false,
+  // Of an account that only a modification has brought: it is as good as an addition (sync.md §1.1).
+  isAuthorised: true,
   isDeleted: false,
   ...Object.fromEntries(detailNames.map((name) => [`details.${name}`, undefined])),
 }
@@ -125,8 +131,8 @@ function nextAccount (push: AccountsPush, pushed: PushedAccount, current: Accoun
   }
   const named = Object.fromEntries(Object.entries(details).map(([detail, value]) => [`details.${detail}`, value]))
   // A tombstone holds no personal data: the person has left the enterprise (sync.md §1.4, "0 against 3").
-  // Who has left stays gone when the application's grant is taken back as well: only a grant brings them back.
-  const standing = push.change === 'revoke' ? { isAuthorised } : { isDeleted, isAuthorised }
+  const grant = push.change === 'modify' ? {} : { isAuthorised }
+  const standing = { ...standingOf(push.change, isDeleted), ...grant }
   const members = spoken(isDeleted ? standing : { ...standing, name, departmentCode, role, isEnabled, ...named })
   const merged = mergeRow({ current, members, blank: blankAccount, isWhole: isWhole(push.change), version, isLoss })
   return { instanceId, userName, ...unfold(merged) } as unknown as Account
@@ -141,7 +147,7 @@ function applyDepartments (push: DepartmentsPush, rows: RowReader): PushEffect {
   for (const department of pushed.values()) {
     const current = rows.department(realm, tenantId, instanceId, department.code)
     const row = nextDepartment(push, department, current)
-    const mayLackName = push.change === 'delete' || isLate(version, current)
+    const mayLackName = row.isDeleted || isLate(version, current)
     if (!mayLackName && row.name === '') return { kind: 'incomplete', member: 'orgName' }
     writes.push({ kind: 'department', row })
   }
@@ -155,7 +161,8 @@ function applyDepartments (push: DepartmentsPush, rows: RowReader): PushEffect {
 
 function nextDepartment (push: DepartmentsPush, { code, name, parentCode }: PushedDepartment, current: Department | undefined): Department {
   const isDeleted = push.change === 'delete'
-  const members = spoken(isDeleted ? { isDeleted } : { isDeleted, name, parentCode })
+  const standing = standingOf(push.change, isDeleted)
+  const members = spoken(isDeleted ? standing : { ...standing, name, parentCode })
   const merged = mergeRow({
     current, members, blank: blankDepartment, isWhole: isWhole(push.change), version: push.version, isLoss: false,
   })

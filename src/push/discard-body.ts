@@ -23,6 +23,8 @@ export async function discardBody (message: IncomingMessage): Promise<boolean> {
       if (seen > maximumBytes) finish()
     })
     message.once('end', finish).once('error', finish).once('close', finish)
+    // Whoever was reading has given up, and would hold it back.
+    message.unpipe()
     message.resume()
   })
 }

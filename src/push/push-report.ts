@@ -6,7 +6,7 @@ import type { V1Refusal } from './signature/auth-token.ts'
 export type PushOutcome =
   | 'committed' | 'repeated' | 'answered'
   | V1Refusal
-  | 'interface-unknown' | 'body-too-large' | 'body-broken' | `body-${JsonFault}` | 'member-illegal'
+  | 'interface-unknown' | 'body-too-large' | 'body-broken' | 'body-no-room' | `body-${JsonFault}` | 'member-illegal'
   | 'secret-unreadable'
   | 'instance-unknown' | 'instance-pending' | 'instance-refused' | 'change-refused'
   | 'failed'
@@ -91,6 +91,7 @@ export function resultOf ({ scheme, outcome, member, why }: PushReport): PushRes
     case 'instance-pending': return { resultCode: '000004', resultMsg: 'the instance is being created.' }
     case 'instance-refused': return { resultCode: '000005', resultMsg: 'the seller\'s system refused to create the instance.' }
     case 'change-refused': return { resultCode: '000005', resultMsg: `the change is refused: ${why ?? 'nobody could check it'}`.slice(0, 255) }
+    case 'body-no-room': return { resultCode: '000005', resultMsg: 'too many large bodies at once, try again.' }
     case 'failed': return { resultCode: '000005', resultMsg: 'internal error.' }
   }
 }

@@ -1,5 +1,7 @@
+import type { Readable } from 'node:stream'
 import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Secret } from '../base/secret.ts'
+import { BodyBudget, NoRoomForBody } from './body-budget.ts'
 import { discardBody } from './discard-body.ts'
 import { kitInterfaces } from './kit/kit-interfaces.ts'
 import { firstKeyOf } from './push-keys.ts'
@@ -11,11 +13,15 @@ import { generationOf, judgeStampOf, keyKindOf, type PushCall } from './verify-c
 export interface PushRoutesOptions extends ReceivePushOptions {
   /** How long a body may take to arrive; 30 s if absent. */
   readonly bodyPatienceMilliseconds?: number
+  /** How much of all bodies may be in memory at once; 64 MiB if absent. */
+  readonly bodyBudgetBytes?: number
 }
 
 /** The marketplace itself gives up after 20 s at most (sync.md §0.4). */
 const usualBodyPatienceMilliseconds = 30_000
 
+/** Four of the largest bodies at once, or fifty of 5000 users. */
+const bodyBudgetBytes = 64 * 1024 * 1024
 /** 5000 users take 1.3 MB; sync.md §6, row 13. */
 const kitBodyLimit = 16 * 1024 * 1024
 /** The longest documented body has seven kilobytes. */
@@ -27,6 +33,7 @@ const baseBodyLimit = 1024 * 1024
  */
 export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, options) => {
   const receivePush = createReceivePush(options)
+  const budget = new BodyBudget(options.bodyBudgetBytes ?? bodyBudgetBytes)
 
   // The bytes as they came are what is signed, whatever their label says (T-22).
   scope.removeAllContentTypeParsers()
@@ -51,6 +58,7 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
       const because = judgeStampOf(scheme, { headers: request.headers, query: rawQueryOf(request) }, options.clock.now())
       return because === undefined ? undefined : refuse(request, reply, scheme, { outcome: because })
     },
+    preParsing: async (_request: FastifyRequest, reply: FastifyReply, payload: Readable) => budget.guard(payload, reply.raw),
     errorHandler: async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       refuse(request, reply, scheme, { outcome: outcomeOf(error), cause: error }),
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
@@ -88,6 +96,7 @@ function endSlowBody ({ raw }: FastifyRequest, reply: FastifyReply, patienceMill
 
 function outcomeOf (error: FastifyError): PushOutcome {
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'body-too-large'
+  if (error instanceof NoRoomForBody) return 'body-no-room'
   return error.statusCode !== undefined && error.statusCode < 500 ? 'body-broken' : 'failed'
 }
 

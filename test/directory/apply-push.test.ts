@@ -78,8 +78,24 @@ t.test('a late change to a tombstone may lack whatever it likes', async (t) => {
   for (const [index, late] of [
     { ...head(4), kind: 'tenant', change: 'modify' } as const, { ...head(4), kind: 'application', change: 'modify', appId } as const, { ...head(4), ...bare },
   ].entries()) t.same(await directory.commit(late, { signatureDigest: `late ${index}`, expiresAt: 0 }), { kind: 'committed' })
-  t.same(await directory.commit({ ...head(6), ...bare }, { signatureDigest: 'newer', expiresAt: 0 }), { kind: 'incomplete', member: 'userList.name' })
+  t.same(await directory.commit({ ...head(6), ...bare }, { signatureDigest: 'newer', expiresAt: 0 }), { kind: 'committed' })
   t.equal(account(directory)?.isDeleted, true)
+})
+
+t.test('what was taken away only an addition brings back, never a modification', async (t) => {
+  const open = [tenantPush(1), applicationPush(1), accountsPush(1)]
+  const losses: [string, PushMessage, PushMessage, PushMessage][] = [
+    ['authorisation-withdrawn', accountsPush(2, 'revoke'), accountsPush(3, 'modify'), accountsPush(4)],
+    ['authorisation-withdrawn', accountsPush(2, 'delete'), accountsPush(3, 'modify'), accountsPush(4)],
+    ['tenant-closed', tenantPush(2, 'delete'), tenantPush(3, 'modify'), tenantPush(4)],
+    ['binding-missing', applicationPush(2, 'delete'), applicationPush(3, 'modify'), applicationPush(4)],
+  ]
+  for (const [reason, loss, modification, addition] of losses) {
+    t.equal(await reasonAfter(undefined, ...open, loss, modification), reason)
+    t.equal(await reasonAfter(undefined, ...open, modification, loss), reason, 'in either order')
+    t.equal(await reasonAfter(undefined, ...open, loss, modification, addition), 'allow')
+    t.equal(await reasonAfter(undefined, ...open, addition, modification, loss), 'allow', 'in any order')
+  }
 })
 
 t.test('a tombstone holds no secret and no personal data', async (t) => {

@@ -469,6 +469,28 @@ t.test('T-25: a body that dribbles in for too long ends with its connection and 
   t.strictSame(gateway.log.flatMap(({ outcome }) => outcome ?? []), ['body-broken', 'committed'])
 })
 
+t.test('T-25: large bodies share what room there is; who has none is told so, small ones always have some, and room comes back', async (t) => {
+  const gateway = await buildPushGateway(t, { bodyBudgetBytes: 1_000_000 })
+  const holder = await listen(gateway)
+  const stamp = Object.entries(signKitV2(kitKey, '{}', 'nonceofatestcall', gateway.clock.now())).map(([name, value]) => `${name}: ${value}`)
+  holder.on('error', () => {})
+  let gone: Promise<unknown> | undefined
+  const held = new Promise((resolve) => gateway.app.server.once('request', (request, response) => {
+    gone = new Promise((resolve) => response.once('close', resolve))
+    let seen = 0
+    request.on('data', (chunk) => { if ((seen += (chunk as Buffer).length) >= 900_000) resolve(seen) })
+  }))
+  holder.write([`POST ${pushPath}/tenantSync HTTP/1.1`, 'Host: x', 'Content-Length: 16777216', ...stamp, '', ''].join('\r\n'))
+  holder.write(Buffer.alloc(900_000, 0x20))
+  await held
+  const large = { ...tenant, unknown: 'x'.repeat(400_000) }
+  t.match(await gateway.push('tenantSync', large), { resultCode: '000005', resultMsg: /too many large bodies/ })
+  t.equal((await gateway.push('tenantSync', tenant)).resultCode, '000000')
+  holder.destroy()
+  await gone
+  t.equal((await gateway.push('tenantSync', large)).resultCode, '000000')
+})
+
 t.test('C-57: a message about one tenant leaves the rows of every other as they were', async (t) => {
   const { push, directory } = await buildPushGateway(t)
   const other = 'other' as TenantId
