@@ -436,6 +436,14 @@ t.test('T-49, C-56: the same signature again gets the same answer and has no sec
   t.equal(await directory.sweep(clock.now()) > 0, false, 'and still remembered')
 })
 
+t.test('an id with a comma, which no query could name, is not taken: the instance gets one of its own', async (t) => {
+  const gateway = await buildPushGateway(t)
+  const { response } = await gateway.callV2({ ...newInstance, businessId: 'a,b', testFlag: '1' })
+  const { instanceId } = response.json<{ instanceId: string }>()
+  t.match(instanceId, /^[0-9a-f-]{36}$/)
+  t.equal((await gateway.callV2({ activity: 'queryInstance', instanceId, testFlag: '1' })).resultCode, '000000')
+})
+
 t.test('C-60: testFlag 1 works in a realm of its own and never touches production', async (t) => {
   const { callV2, callV1, directory, log } = await buildPushGateway(t)
   await callV2(newInstance)
@@ -447,7 +455,11 @@ t.test('C-60: testFlag 1 works in a realm of its own and never touches productio
   for (const query of Object.values(v1Calls)) t.equal((await callV1({ ...query, testFlag: '1' })).resultCode, '000000', query.activity)
   t.same(directory.instance('production', instanceId), before)
   t.ok(log.slice(1).every(({ realm }) => realm === 'test'))
-  for (const testFlag of ['0', 0, null, '', 'true', true, '11', ' 1', [1], undefined]) {
+  for (const testFlag of ['true', true, '11', ' 1', [1], {}]) {
+    const { resultCode, resultMsg } = await callV2({ ...v2Calls.updateInstanceStatus, testFlag })
+    t.same([resultCode, resultMsg], ['000002', 'illegal parameter: testFlag.'], `testFlag ${JSON.stringify(testFlag)} is neither`)
+  }
+  for (const testFlag of ['0', 0, null, '', undefined]) {
     await callV2({ ...v2Calls.updateInstanceStatus, testFlag })
     t.equal(log.at(-1)?.realm, 'production', `testFlag ${JSON.stringify(testFlag)}`)
   }

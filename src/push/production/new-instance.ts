@@ -66,11 +66,14 @@ interface Purchased {
 }
 
 function creation ({ realm, businessId, ...purchased }: Purchased, context: ProductionContext): ProductionReading {
-  return instanceMessage({ testFlag: realm, instanceId: businessId }, context, {
+  const spareInstanceId = spareIdOf(realm, purchased.order)
+  // queryInstance separates ids by commas: it could never ask for such a one.
+  const instanceId = businessId.includes(',') ? spareInstanceId : businessId
+  return instanceMessage({ testFlag: realm, instanceId }, context, {
     kind: 'create',
     ...purchased,
     businessId,
-    spareInstanceId: spareIdOf(realm, purchased.order),
+    spareInstanceId,
     // Debugging never reaches the seller's system (C-60).
     provisioning: context.hasHook && realm === 'production' ? 'pending' : 'ready',
     frontEndUrl: context.frontEndUrl,

@@ -18,8 +18,10 @@ export const orderId = filled(64)
 export const orderLineId = filled(64)
 export const productId = optional(filled(64))
 
-/** `1` is debugging, whatever else stands there, or nothing, is not (sync.md §4.0). */
-export const testFlag = z.unknown().optional().transform((value): Realm => (value === '1' || value === 1 ? 'test' : 'production'))
+/** `1` is debugging, `0` or nothing is not (sync.md §4.0). What is neither is refused: a guess could release what was bought. */
+export const testFlag = z.union([z.number(), z.string()]).nullish()
+  .refine((value) => ['1', '0', ''].includes(String(value ?? '')))
+  .transform((value): Realm => (String(value) === '1' ? 'test' : 'production'))
 
 /** `yyyyMMddHHmmss` or 17 digits, in UTC here (sync.md §4.3). Epoch ms. */
 export const expireTime = z.string().transform((value, context) => {
