@@ -83,6 +83,16 @@ function busyMs (): number {
   return cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0)
 }
 
+/** Starts to count; calling the answer tells which part of the time the host has given to other machines, in percent (Linux: steal). */
+export function countStolenTime (): () => number {
+  const read = () => readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/ +/).slice(1, 9).map(Number)
+  const before = read()
+  return () => {
+    const passed = read().map((ticks, index) => ticks - (before[index] ?? 0))
+    return 100 * (passed[7] ?? 0) / passed.reduce((sum, ticks) => sum + ticks, 0)
+  }
+}
+
 const tickMs = 1000 / Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout || 100)
 
 export interface Usage { readonly cpuMs: number, readonly rssMb: number }

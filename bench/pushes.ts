@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
 import { signKitV2 } from '../src/push/signature/kit-v2.ts'
 import { appId, freePort, kitKey, toPushTime } from '../test/support/build-gateway.ts'
-import { awaitQuiet, runLoad, startServer, stop, usageOf } from './processes.ts'
+import { awaitQuiet, countStolenTime, runLoad, startServer, stop, usageOf } from './processes.ts'
 import { openGatewayAlone } from './systems.ts'
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 15)
@@ -20,9 +20,11 @@ const floor = await startServer(0, [process.execPath, join(folder, 'bench/peers/
 let businessTime = Date.now()
 
 try {
-  await measureLargePushes()
-  await measureOthersDuringPushes()
-  await measureManyPushes()
+  for (const measure of [measureLargePushes, measureOthersDuringPushes, measureManyPushes]) {
+    const stolen = countStolenTime()
+    await measure()
+    console.log(`  meanwhile the host has taken ${stolen().toFixed(0)} % of the machine's time away`)
+  }
 } finally {
   await stop(floor)
   await bench.close()
