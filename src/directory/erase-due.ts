@@ -20,13 +20,13 @@ const dayMilliseconds = 86_400_000
 /** Erases the personal data whose time has come; returns the receipts. May be interrupted and run again at any point. */
 export async function eraseDue ({ erasures, clock, retentionDays, sign, onErased }: EraseDueDeps): Promise<ErasureReceipt[]> {
   const before = versionAt(clock.now() - retentionDays * dayMilliseconds)
+  for (const planned of await erasures.listDue(before, erasuresAtOnce)) await erasures.erase(planned)
   const receipts: ErasureReceipt[] = []
-  for (const planned of await erasures.listDue(before, erasuresAtOnce)) {
-    const summary = await erasures.erase(planned)
-    if (summary === undefined) continue
+  // Also those of an earlier run that a crash or a full disk kept from being signed.
+  for (const { number, summary } of await erasures.listUnsigned()) {
     const erasedAt = clock.now()
     const receipt = { erasedAt, token: await sign(summary, erasedAt) }
-    await erasures.keepReceipt(receipt)
+    await erasures.keepReceipt(receipt, number)
     onErased(summary)
     receipts.push(receipt)
   }

@@ -35,12 +35,21 @@ export interface ErasureReceipt {
   readonly token: string
 }
 
+/** An erasure that is done and whose receipt is not written yet: kept with the removal, so that a crash in between loses no receipt. */
+export interface UnsignedErasure {
+  readonly number: number
+  readonly summary: ErasureSummary
+}
+
 export interface ErasureStore {
   /** The planned erasures asked for by messages before `before`, oldest first, at most `limit`. */
   listDue (before: PushVersion, limit: number): Promise<PlannedErasure[]>
   /** Removes the rows, if what is named is still gone, and forgets the plan; `undefined` if nothing had to be removed. */
   erase (planned: PlannedErasure): Promise<ErasureSummary | undefined>
-  keepReceipt (receipt: ErasureReceipt): Promise<void>
+  /** Oldest first. */
+  listUnsigned (): Promise<UnsignedErasure[]>
+  /** Keeps the receipt in place of what it was written for. */
+  keepReceipt (receipt: ErasureReceipt, number: UnsignedErasure['number']): Promise<void>
   /** Newest last. */
   listReceipts (): Promise<ErasureReceipt[]>
 }

@@ -65,6 +65,11 @@ export function testErasureStore (t: Test, openStore: (t: Test) => Promise<Opene
     const revision = directory.revisionOf('production', tenantId)
     t.strictSame(await eraseDue(opened), [{ kind: 'account', tenantId, instanceId, ...nobody, accounts: 1, version: versionAt(5) }])
     t.not(directory.revisionOf('production', tenantId), revision)
+    const [unsigned, ...others] = await erasures.listUnsigned()
+    t.match(unsigned, { summary: { kind: 'account', accounts: 1, version: versionAt(5) } }, 'its receipt is owed')
+    t.same(others, [])
+    await erasures.keepReceipt({ erasedAt: 1, token: 'receipt' }, unsigned?.number ?? NaN)
+    t.same(await erasures.listUnsigned(), [])
     const isOfAccount = (line: string) => line.includes(userName) && line.includes(`"${tenantId}"`) && line.includes(`"${instanceId}"`)
     t.strictSame(await linesOf(directory), before.filter((line) => !isOfAccount(line)))
     t.same(await erasures.listDue(later, 10), [])
@@ -163,7 +168,7 @@ export function testErasureStore (t: Test, openStore: (t: Test) => Promise<Opene
     const { erasures } = await openStore(t)
     t.same(await erasures.listReceipts(), [])
     const receipts = [{ erasedAt: 5, token: 'b' }, { erasedAt: 5, token: 'a' }, { erasedAt: 6, token: 'c' }]
-    for (const receipt of receipts) await erasures.keepReceipt(receipt)
+    for (const [index, receipt] of receipts.entries()) await erasures.keepReceipt(receipt, index + 1)
     t.strictSame(await erasures.listReceipts(), receipts)
   })
 }

@@ -76,14 +76,33 @@ t.test('T-49: a kept answer is given to nobody before the commit that it stands 
   t.same(early, [])
 })
 
-t.test('numbers of the outbox, the push log and the receipts go on after a restart, also when all of them are gone', async (t) => {
+t.test('an erasure owes its receipt also after a restart, and no receipt takes the place of another', async (t) => {
+  const folder = newFolder(t)
+  const leave = async ({ directory, erasures }: Storage, at: number) => {
+    await directory.commit(tenantPush(at, { change: 'delete' }))
+    for (const planned of await erasures.listDue(versionAt(99), 9)) await erasures.erase(planned)
+  }
+  const before = openIn(t, folder)
+  await leave(before, 1)
+  await leave(before, 2)
+  await before.erasures.keepReceipt({ erasedAt: 1, token: 'first' }, 1)
+  await before.close()
+
+  const after = openIn(t, folder)
+  t.match(await after.erasures.listUnsigned(), [{ number: 2, summary: { tenants: 1, version: versionAt(2) } }])
+  await after.erasures.keepReceipt({ erasedAt: 0, token: 'second' }, 2)
+  await leave(after, 3)
+  t.match((await after.erasures.listUnsigned()).map(({ number }) => number), [3])
+  t.match(await after.erasures.listReceipts(), [{ token: 'first' }, { token: 'second' }])
+})
+
+t.test('numbers of the outbox and the push log go on after a restart, also when all of them are gone', async (t) => {
   const folder = newFolder(t)
   const before = openIn(t, folder)
   const take = ({ directory }: Storage, name: string) =>
     directory.commit(createPush(name, 1), { signatureDigest: name, expiresAt: 9, record: anyRecord() })
   await take(before, 'one')
   await take(before, 'two')
-  await before.erasures.keepReceipt({ erasedAt: 1, token: 'first' })
   for (const { sequence } of await before.outbox.list()) await before.outbox.remove(sequence)
   await before.pushLog.sweep(Infinity, 0)
   const revision = before.directory.revisionOf('production', tenantId)
@@ -93,8 +112,6 @@ t.test('numbers of the outbox, the push log and the receipts go on after a resta
   await take(after, 'three')
   t.match(await after.outbox.list(), [{ sequence: 3, event: { instanceId: 'three' } }])
   t.same(await after.pushLog.range(), { first: 3, last: 3 })
-  await after.erasures.keepReceipt({ erasedAt: 0, token: 'second' })
-  t.match(await after.erasures.listReceipts(), [{ token: 'first' }, { token: 'second' }])
   t.equal(after.directory.revisionOf('production', tenantId), revision)
   t.equal(await after.pushLog.sweep(0, anyRecord().content.length), 0, 'the size of the log too')
   t.equal(await after.pushLog.sweep(0, anyRecord().content.length - 1), 1)

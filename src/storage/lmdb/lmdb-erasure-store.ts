@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Database, RootDatabase } from 'lmdb'
-import type { ErasureReceipt, ErasureStore, PlannedErasure } from '../../directory/erasure.ts'
+import type { ErasureReceipt, ErasureStore, ErasureSummary, PlannedErasure } from '../../directory/erasure.ts'
 import { collectErasure } from './collect-erasure.ts'
 import type { InTurn } from './in-turn.ts'
 import type { Counters } from './lmdb-counters.ts'
@@ -26,19 +26,21 @@ const rowsAtOnce = 500
  * Erasures in LMDB. They take the turns of the commits (`inTurn`), so that nothing comes back to life between the look and the removal.
  */
 export function openLmdbErasureStore (parts: ErasureParts, inTurn: InTurn): ErasureStore {
-  const { environment, counters, plans } = parts
+  const { environment, plans } = parts
   const receipts: Database<ErasureReceipt, number> = environment.openDB('erasure-receipts', { encoding: 'msgpack' })
+  const unsigned: Database<ErasureSummary, number> = environment.openDB('erasures-unsigned', { encoding: 'msgpack' })
 
   return {
     listDue: (before, limit) => guarded(environment, () => plans.listBefore(before, limit)),
 
-    erase: (planned) => inTurn(() => guarded(environment, () => erase(parts, planned))),
+    erase: (planned) => inTurn(() => guarded(environment, () => erase(parts, unsigned, planned))),
 
-    keepReceipt: (receipt) => inTurn(() => written(environment, () => {
+    listUnsigned: () => guarded(environment, () => [...unsigned.getRange()].map(({ key, value }) => ({ number: key, summary: value }))),
+
+    keepReceipt: (receipt, number) => inTurn(() => written(environment, () => {
       const batch = new PreparedBatch()
-      const number = counters.get(counter) + 1
       batch.put(receipts, number, receipt)
-      counters.set(batch, counter, number)
+      batch.remove(unsigned, number)
       return batch.hand(environment)
     })),
 
@@ -46,7 +48,9 @@ export function openLmdbErasureStore (parts: ErasureParts, inTurn: InTurn): Eras
   }
 }
 
-async function erase ({ environment, rows, revisions, plans }: ErasureParts, planned: PlannedErasure): ReturnType<ErasureStore['erase']> {
+async function erase (
+  { environment, rows, revisions, plans, counters }: ErasureParts, unsigned: Database<ErasureSummary, number>, planned: PlannedErasure,
+): ReturnType<ErasureStore['erase']> {
   const { scope, version } = planned
   const { keys, redacted, tenants, counts } = await collectErasure(rows, planned)
   const isEmpty = keys.length === 0 && redacted === undefined
@@ -64,9 +68,15 @@ async function erase ({ environment, rows, revisions, plans }: ErasureParts, pla
   if (scope.kind !== 'account') {
     for (const tenantId of tenants) rows.stageUnbound(last, 'production', tenantId, scope.instanceId)
   }
-  if (!isEmpty) revisions.stageNext(last, 'production', tenants)
+  const about = { kind: scope.kind, ...(scope.kind !== 'instance' && { tenantId: scope.tenantId }), instanceId: scope.instanceId }
+  const summary: ErasureSummary = { ...about, ...counts, version }
+  if (!isEmpty) {
+    revisions.stageNext(last, 'production', tenants)
+    const number = counters.get(counter) + 1
+    last.put(unsigned, number, summary)
+    counters.set(last, counter, number)
+  }
   await last.hand(environment)
   await environment.flushed
-  if (isEmpty) return undefined
-  return { kind: scope.kind, ...(scope.kind !== 'instance' && { tenantId: scope.tenantId }), instanceId: scope.instanceId, ...counts, version }
+  return isEmpty ? undefined : summary
 }
