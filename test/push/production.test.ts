@@ -5,7 +5,7 @@ import { Secret } from '../../src/base/secret.ts'
 import type { Instance } from '../../src/directory/instance.ts'
 import type { InstanceId, PushVersion } from '../../src/directory/model.ts'
 import type { InstancePush } from '../../src/directory/push-message.ts'
-import type { ChangeAnswer } from '../../src/push/provisioning-port.ts'
+import type { ChangeAnswer } from '../../src/provisioning/ask-change.ts'
 import { createReadRecord } from '../../src/push/read-record.ts'
 import { openAesField, sealAesField } from '../../src/push/signature/aes-field.ts'
 import { signAuthTokenGet, signAuthTokenPost } from '../../src/push/signature/auth-token.ts'
@@ -472,7 +472,7 @@ t.test('changeInstanceCheck says yes only if the seller\'s system does', async (
     [async () => ({ kind: 'fits' }), '000000', /success/],
     [async () => ({ kind: 'unfit', reason: '20 seats are in use' }), '000005', /20 seats are in use/],
     [async () => ({ kind: 'unfit', reason: 'x'.repeat(400) }), '000005', /x{100}/],
-    [async () => ({ kind: 'failed' }), '000005', /could not check/],
+    [async () => ({ kind: 'failed', why: 'unreachable' }), '000005', /could not check/],
     [async () => { throw new Error('gone') }, '000005', /internal error/],
   ]
   for (const [askChange, resultCode, resultMsg] of answers) {
