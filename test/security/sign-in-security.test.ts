@@ -11,6 +11,7 @@ import {
   callbackPath, comeBack, confirmCookie, flowCookies, fromAnotherSite, otherTenantId, pressButton, readLog, readRefusal, sessionCookie,
   setCookies, signIn, tenantId, whoIsIn, WitnessBrowser,
 } from '../support/sign-in-steps.ts'
+import { storedSession, until } from '../support/signed-in.ts'
 
 const lihua = { userName: 'lihua', name: '李华', tenant: tenantId }
 const wangwu = { userName: 'wangwu', name: '王五', tenant: tenantId }
@@ -579,15 +580,19 @@ t.test('no secret is in any log line, page, problem body, header or address (T-3
   await step(browser.submit('/_gate/confirm', { anti_forgery: 'wrong' }))
   await step(browser.submit('/_gate/confirm', { anti_forgery: antiForgery }))
 
-  // Renewal: one that works, one that is refused with the token quoted.
+  // Renewal: one that works, one that is refused with the token quoted. The clock may go on only when the sighting is on the disk, or
+  // the session would look idle.
+  const isSeen = async () => (await storedSession(gateway, browser.cookieHeader()))?.lastSeenAt === gateway.clock.now()
   for (const isRefused of [false, true]) {
     gateway.clock.advance(3500_000)
     await step(browser.fetch('/api'))
+    await until(isSeen)
     const renewed = server.nextCall(isRefused ? 'token' : 'userinfo')
     if (isRefused) server.misbehaviours.set('token', { status: 400, body: { error: 'invalid_grant', error_description: 'Invalid refresh token: refresh-canary' } })
     gateway.clock.advance(3450_000)
     await step(browser.fetch('/api'))
     await renewed
+    if (!isRefused) await until(isSeen)
     server.misbehaviours.clear()
   }
 
