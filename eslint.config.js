@@ -1,5 +1,6 @@
 import neostandard from 'neostandard'
 import tseslint from 'typescript-eslint'
+import { noPlainComparison } from './scripts/no-plain-comparison.js'
 
 const typeAware = tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] }))
 
@@ -26,9 +27,10 @@ export default [
   },
   {
     // The environment is read in one place (config/), printed to in another (the commands).
-    files: ['src/config/load-config.ts', 'src/commands/**', 'src/main.ts', 'test/**', 'bench/**'],
+    files: ['src/config/load-config.ts', 'src/commands/**', 'src/main.ts', 'test/**', 'bench/**', 'docs/upstream/**'],
     rules: { 'n/no-process-env': 'off' },
   },
+  { files: ['src/**/*.ts'], ignores: ['src/simulator/**'], rules: noPlainComparison },
   {
     files: ['test/**', 'bench/**'],
     rules: {

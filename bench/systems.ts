@@ -22,7 +22,7 @@ export interface Bench {
   readonly systems: readonly System[]
   /** Peers that aren't installed. */
   readonly skipped: readonly string[]
-  close (): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -34,7 +34,10 @@ export async function openBench (): Promise<Bench> {
   const { site, close } = await openSite()
   try {
     const gateway = await openGateway(site)
-    const peers = [await openNoAuth(site, gateway.cookie), await openApache(site), await openNginx(site, gateway.cookie)]
+    const peers = [
+      await openNoAuth(site, gateway.cookie), await openGatewayOnRedis(site), await openApache(site), await openExpress(site),
+      await openNginx(site, gateway.cookie),
+    ]
     return {
       systems: [gateway, ...peers.filter((peer) => typeof peer !== 'string')],
       skipped: peers.filter((peer) => typeof peer === 'string'),
@@ -47,7 +50,7 @@ export async function openBench (): Promise<Bench> {
 }
 
 /** A folder with everything compiled, and the upstream. */
-async function openSite (): Promise<{ site: Site, close: () => Promise<void> }> {
+async function openSite (application = 'upstream'): Promise<{ site: Site, close: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'jointgate-bench-'))
   // Apache's worker is another user.
   chmodSync(folder, 0o755)
@@ -63,7 +66,7 @@ async function openSite (): Promise<{ site: Site, close: () => Promise<void> }> 
     compile(folder)
     const upstreamPort = await freePort()
     const upstream = `http://127.0.0.1:${upstreamPort}`
-    keep(await startServer(1, [process.execPath, join(folder, 'bench/peers/upstream.js'), String(upstreamPort)], upstreamPort))
+    keep(await startServer(1, [process.execPath, join(folder, `bench/peers/${application}.js`), String(upstreamPort)], upstreamPort))
     return { site: { folder, upstream, keep, closers }, close }
   } catch (error) {
     await close()
@@ -75,12 +78,16 @@ export interface GatewayAlone {
   readonly gateway: System
   readonly folder: string
   readonly tenantId: string
-  close (): Promise<void>
+  readonly close: () => Promise<void>
 }
 
-/** The gateway with its upstream and nobody to compare it with. */
-export async function openGatewayAlone (): Promise<GatewayAlone> {
-  const { site, close } = await openSite()
+/**
+ * The gateway with its upstream and nobody to compare it with.
+ *
+ * @param application a file of `peers/`
+ */
+export async function openGatewayAlone (application?: string): Promise<GatewayAlone> {
+  const { site, close } = await openSite(application)
   try {
     return { gateway: await openGateway(site), folder: site.folder, tenantId, close }
   } catch (error) {
@@ -104,14 +111,26 @@ function compile (folder: string): void {
   for (const name of ['node_modules', 'views', 'package.json']) symlinkSync(join(root, name), join(folder, name))
 }
 
-async function openGateway ({ folder, upstream, keep, closers }: Site): Promise<System> {
+async function openGatewayOnRedis (site: Site): Promise<System | string> {
+  const name = 'jointgate on Redis'
+  const program = findProgram('redis-server')
+  if (program === undefined) return name
+  const port = await freePort()
+  const folder = mkdtempSync(join(site.folder, 'redis-'))
+  const settings = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
+  // Beside the load, as if on another machine.
+  site.keep(await startServer(1, [program, ...settings], port))
+  return await openGateway(site, name, { JOINTGATE_STORAGE: `redis://127.0.0.1:${port}` })
+}
+
+async function openGateway ({ folder, upstream, keep, closers }: Site, name = 'jointgate', more: Record<string, string> = {}): Promise<System> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const env = testEnvironment({
     url,
     upstream,
-    dataFolder: join(folder, 'data'),
-    env: { JOINTGATE_SIGN_IN_STATELESS_CALLBACK: 'restart', JOINTGATE_SIGN_IN_SCOPE: 'openid' },
+    dataFolder: mkdtempSync(join(folder, 'data-')),
+    env: { JOINTGATE_SIGN_IN_STATELESS_CALLBACK: 'restart', JOINTGATE_SIGN_IN_SCOPE: 'openid', ...more },
   })
   const pid = keep(await startServer(0, [process.execPath, join(folder, 'src/main.js'), 'serve'], port, env))
 
@@ -131,7 +150,7 @@ async function openGateway ({ folder, upstream, keep, closers }: Site): Promise<
   const { hops } = await traveller.go(`${provider.url}${foreignRoutes.authorization}?${query}`, (at) => at.href.startsWith(callback))
   await traveller.go(`${hops.at(-1)?.href}&tenant=${tenantId}`)
   const cookie = cookieOf(traveller, url, '__Host-jointgate')
-  return { name: 'jointgate', pid, url: `${url}/`, cookie, isGuarded: true }
+  return { name, pid, url: `${url}/`, cookie, isGuarded: true }
 }
 
 async function openNoAuth ({ folder, upstream, keep }: Site, cookie: string): Promise<System> {
@@ -152,6 +171,21 @@ async function openApache (site: Site): Promise<System | string> {
   const traveller = new Traveller('lihua')
   await traveller.go(`${url}/`)
   return { name: 'Apache mod_auth_openidc', pid, url: `${url}/`, cookie: cookieOf(traveller, url, 'mod_auth_openidc_session'), isGuarded: true }
+}
+
+async function openExpress (site: Site): Promise<System | string> {
+  const folder = join(root, 'bench/peers/express')
+  if (!existsSync(join(folder, 'node_modules'))) return 'express-openid-connect (npm ci --prefix bench/peers/express)'
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const provider = await openForeignProvider({ ...client, redirectUri: `${url}/_gate/callback` }, (userName) => ({ userName, tenant: tenantId }))
+  site.closers.push(() => { provider.close() })
+  const env = { CLIENT_ID: client.clientId, CLIENT_SECRET: client.clientSecret, NODE_ENV: 'production' }
+  const command = [process.execPath, join(folder, 'server.js'), String(port), site.upstream, provider.url]
+  const pid = site.keep(await startServer(0, command, port, env))
+  const traveller = new Traveller('lihua')
+  await traveller.go(`${url}/`)
+  return { name: 'express-openid-connect', pid, url: `${url}/`, cookie: cookieOf(traveller, url, 'appSession'), isGuarded: true }
 }
 
 async function openNginx (site: Site, cookie: string): Promise<System | string> {

@@ -2,11 +2,14 @@ import { listSettings, type Setting } from '../src/config/settings.ts'
 
 const areaTitles: Record<string, string> = {
   '': 'The whole gateway',
+  redis: 'Redis',
   listen: 'Listeners',
   application: 'The application',
   marketplace: 'The marketplace',
   signIn: 'Sign-in',
   session: 'Sessions',
+  backchannelLogout: 'Back-channel logout',
+  rateLimits: 'Rate limits',
   contract: 'The state of the purchase',
   provisioning: 'The provisioning hook',
   orderQuery: 'The order query',

@@ -1,18 +1,28 @@
 import { randomUUID } from 'node:crypto'
-import { maxHeaderSize } from 'node:http'
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { ClientAddressOf } from './base/client-address.ts'
 import { faults } from './base/coded-errors.ts'
+import type { AnswerVerdict } from './forward/answer-verdict.ts'
 import { canonicalPath } from './forward/canonical-path.ts'
 import { jwksRoutes } from './forward/jwks-routes.ts'
+import { publicServer } from './forward/public-server.ts'
 import { forwardRoutes, type ForwardRoutesOptions } from './forward/routes.ts'
 import type { SigningKeys } from './forward/signing-keys.ts'
+import type { TlsSettings } from './forward/tls-server.ts'
+import { verifyRoutes, type VerifyRoutesOptions } from './forward/verify-routes.ts'
 import { answerFault } from './pages/answer-fault.ts'
 import { assets } from './pages/assets.ts'
+import { refuseUnreadable } from './pages/refuse-unreadable.ts'
 import { pushRoutes, type PushRoutesOptions } from './push/routes.ts'
+import { answerRefusal } from './sign-in/answer-refusal.ts'
+import { accountRoutes, type AccountRoutesOptions } from './sign-in/account-routes.ts'
+import { backchannelLogoutRoutes, type BackchannelLogoutOptions } from './sign-in/backchannel-logout-routes.ts'
 import { callbackRoutes, type CallbackRoutesOptions } from './sign-in/callback-routes.ts'
+import { chooseRoutes, type ChooseRoutesOptions } from './sign-in/choose-routes.ts'
 import { confirmRoutes, type ConfirmRoutesOptions } from './sign-in/confirm-routes.ts'
+import { limitSignIn, type LimitSignInOptions } from './sign-in/limit-sign-in.ts'
 import { sessionRoutes, type SessionRoutesOptions } from './sign-in/session-routes.ts'
 import { startRoutes, type StartRoutesOptions } from './sign-in/start-routes.ts'
 import { turnAway } from './sign-in/turn-away.ts'
@@ -22,27 +32,36 @@ import { createRequestLog } from './telemetry/request-log.ts'
 /** Everything the routes need, made by `compose.ts`. */
 export interface AppServices {
   readonly logger: LogOptions
+  readonly clientAddressOf: ClientAddressOf
   readonly push: PushRoutesOptions
   readonly signIn: StartRoutesOptions & CallbackRoutesOptions & ConfirmRoutesOptions
-  readonly session: SessionRoutesOptions
-  readonly forward: Omit<ForwardRoutesOptions, 'turnAway' | 'ownPrefix'>
-  readonly signingKeys: SigningKeys
+  readonly choose: ChooseRoutesOptions
+  readonly session: SessionRoutesOptions & AccountRoutesOptions
+  readonly signInLimits: LimitSignInOptions
+  readonly backchannelLogout: BackchannelLogoutOptions
+  readonly forward: Omit<ForwardRoutesOptions, 'clientAddressOf' | 'ownPrefix' | keyof AnswerVerdict>
+  readonly forwardAuth: Pick<VerifyRoutesOptions, 'callers' | 'hosts'>
+  readonly signingKeys: Pick<SigningKeys, 'jwks' | 'historicalJwks'>
+  /** Plain HTTP/1.1 if absent. */
+  readonly tls: TlsSettings | undefined
 }
 
 /** A sign-in form is a few hundred bytes. */
 const largestForm = 16_384
 
 /** How the public listener's server takes, names and logs requests. */
-export function serverOptions (logger: LogOptions) {
+export function serverOptions (logger: LogOptions, clientAddressOf: ClientAddressOf, tls?: TlsSettings) {
   return {
     logger,
     logController: createLogController(),
-    childLoggerFactory: createRequestLog,
+    childLoggerFactory: createRequestLog(clientAddressOf),
     // Nobody's id but ours: a client's would let it write into our log (C-38).
     requestIdHeader: false,
     genReqId: () => randomUUID(),
+    // Fastify would take host and scheme from a proxy's headers too; of those nothing is believed (T-21).
     trustProxy: false,
-    http: { maxHeaderSize, headersTimeout: 30_000 },
+    clientErrorHandler: refuseUnreadable,
+    ...publicServer(tls),
   } as const
 }
 
@@ -52,7 +71,7 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
   const onFault = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply =>
     answerFault(services.signIn, error, request, reply)
   const app = fastify({
-    ...serverOptions(services.logger),
+    ...serverOptions(services.logger, services.clientAddressOf, services.tls),
     // The router gives up on malformed percent-encoding before any hook of ours can.
     frameworkErrors: (_error, request, reply) => { void onFault(new faults.PathAmbiguous(), request, reply) },
   })
@@ -69,31 +88,44 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
   // The marketplace's signed calls: raw bytes, verified before anything is read out of them.
   await app.register(pushRoutes, { ...services.push, prefix: `${ownPrefix}/marketplace` })
 
+  // A tenant's authorization server says that somebody has signed out there; no address unless it is switched on.
+  await app.register(backchannelLogoutRoutes, { ...services.backchannelLogout, prefix: `${ownPrefix}/backchannel-logout` })
+
   // Our own pages: forms and nothing else.
   await app.register(async (pages) => {
     pages.removeAllContentTypeParsers()
     pages.addHook('onRequest', async (request) => { request.cookies = pages.parseCookie(request.headers.cookie ?? '') })
     await pages.register(formbody, { bodyLimit: largestForm })
+    // Nobody begins sign-ins by the hundred.
+    pages.addHook('onRequest', limitSignIn(services.signInLimits))
     // The style sheet and the icon.
     await pages.register(assets)
     // The way in: the login page with the marketplace's button …
     await pages.register(startRoutes, services.signIn)
     // … the marketplace's answer, judged by a table of checks …
     await pages.register(callbackRoutes, services.signIn)
-    // … and the question for a login that this browser did not start.
+    // … and the question where it isn't clear that the person wants this login.
     await pages.register(confirmRoutes, services.signIn)
+    // Which of several purchases to work in, at sign-in and later.
+    await pages.register(chooseRoutes, services.choose)
     // For somebody who is in: who am I, sign out.
     await pages.register(sessionRoutes, services.session)
+    // … and where else they are signed in.
+    await pages.register(accountRoutes, services.session)
     // The keys by which the application verifies who we say is there.
-    await pages.register(jwksRoutes, { jwks: services.signingKeys.jwks })
+    await pages.register(jwksRoutes, { keys: services.signingKeys })
   }, { prefix: ownPrefix })
 
+  const answers: AnswerVerdict = {
+    turnAway: async (request, reply, authentication, asked) => turnAway(services.signIn, request, reply, authentication, asked),
+    refuseRole: async (request, reply, { role }) => answerRefusal(services.signIn, request, reply, { reason: 'role-missing', log: { role } }),
+    refuseOrigin: async (request, reply) => answerRefusal(services.signIn, request, reply, { reason: 'cross-site-request' }),
+  }
+  // A reverse proxy that forwards by itself asks whether it may; no address unless it is named.
+  await app.register(verifyRoutes, { ...services.forward, ...services.forwardAuth, ...answers, ownPrefix, prefix: ownPrefix })
+
   // Everything else is the application's: streamed, with a verified identity, or turned away.
-  await app.register(forwardRoutes, {
-    ...services.forward,
-    ownPrefix,
-    turnAway: async (request, reply, authentication) => turnAway(services.signIn, request, reply, authentication),
-  })
+  await app.register(forwardRoutes, { ...services.forward, ...answers, clientAddressOf: services.clientAddressOf, ownPrefix })
   return app
 }
 

@@ -1,30 +1,51 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
+import { createClientAddress } from './base/client-address.ts'
 import type { Clock } from './base/clock.ts'
-import { SealedBox } from './base/sealed-box.ts'
+import { codeOf } from './base/coded-errors.ts'
+import { createRateLimiter } from './base/rate-limiter.ts'
+import { scheduleByTimer } from './base/schedule.ts'
+import { createRandomId } from './base/random-id.ts'
 import type { Config } from './config/load-config.ts'
+import { identityNamesOf } from './config/identity-names-of.ts'
+import { provisioningOf } from './config/provisioning-of.ts'
+import { readingRulesOf } from './config/reading-rules.ts'
+import { routingOf } from './config/routing-of.ts'
+import { sealedBoxOf } from './config/sealed-box-of.ts'
+import { storageSettingsOf } from './config/storage-settings-of.ts'
+import { tlsOf } from './config/tls-of.ts'
 import { registerConsole } from './console/register-console.ts'
-import { eraseDue, type EraseDueDeps } from './directory/erase-due.ts'
 import { IdentityCache } from './forward/identity-cache.ts'
 import { loadSigningKeys } from './forward/signing-keys.ts'
+import { watchSigningKeys } from './forward/watch-signing-keys.ts'
 import { buildOperatorApp } from './telemetry/operator-app.ts'
 import { createPages } from './pages/pages.ts'
-import { openProvisioning, type OpenProvisioningOptions } from './provisioning/open-provisioning.ts'
-import { orderQueryBaseUrls } from './provisioning/order-query.ts'
-import { fingerprintOf, type PushKeys } from './push/push-keys.ts'
-import { createAuthenticate } from './session/authenticate.ts'
+import { openProvisioning } from './provisioning/open-provisioning.ts'
+import { createFailedCalls } from './push/failed-calls.ts'
+import { createKeyExchange } from './push/exchange-keys.ts'
+import type { PushKeys } from './push/push-keys.ts'
+import type { Session } from './session/session.ts'
+import type { ChangeFeed } from './session/store-changes.ts'
+import { createAuthenticator } from './session/authenticate.ts'
 import { createRenewal } from './session/renew-session.ts'
 import { createAuthorizationServer } from './sign-in/authorization-server.ts'
 import { openOutbound } from './sign-in/outbound-fetch.ts'
+import { wireBackchannelLogout } from './sign-in/wire-backchannel-logout.ts'
 import { isStillKnown, renewTokens } from './sign-in/renew-tokens.ts'
-import { openLmdbStorage, type Storage } from './storage/lmdb/open-lmdb-storage.ts'
+import { openStorage } from './storage/open-storage.ts'
+import type { Storage } from './storage/storage.ts'
+import { tidyIntervalMs, tidyStorage } from './storage/tidy-storage.ts'
+import { createEarlyLog } from './telemetry/early-log.ts'
 import { createLogOptions, type LogStream } from './telemetry/log.ts'
+import { sessionLine } from './telemetry/session-line.ts'
 import { signErasureReceipt } from './telemetry/sign-erasure-receipt.ts'
 
 export interface Surroundings {
   readonly clock: Clock
   /** Where log lines go; stdout if absent. */
   readonly logStream?: LogStream
+  /** Where changes of the embedded store are told, and those of other workers heard of; in this process only if absent. */
+  readonly changes?: ChangeFeed
   /** How long a call to an authorization server may take. The marketplace names no limit (`login.md` Q21). */
   readonly authorizationServerTimeoutSeconds?: number
 }
@@ -37,13 +58,11 @@ export interface Gateway {
   exchangeKeys (keys: PushKeys): Promise<void>
   /** What runs each minute: forgets what has expired, and erases what must be forgotten. */
   tidyUp (): Promise<void>
+  /** What runs a few times a minute: finds the keys that another process has made or taken away. */
+  lookAtSigningKeys (): Promise<void>
   /** Stops listening, lets requests in flight end, waits for writes under way. */
   close (): Promise<void>
 }
-
-const tidyIntervalMs = 60_000
-const dayMs = 86_400_000
-const megabyte = 1_000_000
 
 /** Wires everything by hand: config → store → services → listeners. */
 export async function compose (config: Config, surroundings: Surroundings): Promise<Gateway> {
@@ -54,12 +73,19 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
   const publicUrl = new URL(application.publicUrl)
   const ownPrefix = application.prefix
 
-  const box = new SealedBox(config.secretKeys.map((key) => Buffer.from(key.reveal(), 'base64')))
-  const storage = openLmdbStorage(config.storage.directory, box, clock)
+  const log = createEarlyLog()
+  const storage = await openStorage(storageSettingsOf(config), {
+    box: sealedBoxOf(config),
+    clock,
+    dangerouslyAllowLoss: config.dangerouslyAllowLoss,
+    onEvent: (level, event, message) => { log.write(level, { event }, message) },
+    ...(surroundings.changes === undefined ? {} : { changes: surroundings.changes }),
+  })
   const { directory, sessions, flows } = storage
   const signingKeys = await loadSigningKeys(storage.signingKeys, clock)
+  const keyWatch = watchSigningKeys({ keys: signingKeys, changes: storage.changes, log: log.write })
 
-  const outbound = openOutbound({ timeoutSeconds, dangerouslyAllowHttp })
+  const outbound = openOutbound({ timeoutSeconds, tenantDomains: marketplace.tenantDomains, dangerouslyAllowHttp })
   const authorizationServer = createAuthorizationServer({
     outbound,
     clock,
@@ -73,71 +99,128 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
     ...config.signIn, appId: application.id, publicUrl, ownPrefix, unifiedLoginUrl: marketplace.unifiedLoginUrl,
   }
 
-  const renew = createRenewal({
+  const renewal = createRenewal({
     sessions,
+    changes: storage.changes,
     clock,
+    schedule: scheduleByTimer,
+    limits,
+    callTimeoutSeconds: timeoutSeconds,
+    log: log.write,
     askForTokens: (session) => renewTokens({ directory, authorizationServer }, session),
     isStillKnown: (session, tokens) => isStillKnown({ directory, authorizationServer }, session, tokens),
   })
-  const authenticate = createAuthenticate({
+  const { authenticate, recheck } = createAuthenticator({
     sessions,
     directory,
     clock,
     limits,
     contract,
-    renew,
-    onBackgroundFault: (err, ref) => { publicApp.log.error({ event: 'session.background-fault', sessionRef: ref.slice(0, 8), err }, 'background work failed') },
+    renewal,
+    onBackgroundFault: (err, ref) => {
+      // Nobody lacks it, and it would be a line for each request until the gateway is started on the new store.
+      if (codeOf(err) === 'GW_STORAGE_MOVED') return
+      publicApp.log.error({ event: 'session.background-fault', sessionRef: ref.slice(0, 8), err }, 'background work failed')
+    },
   })
 
   const provisioning = openProvisioning({
     directory,
     outbox: storage.outbox,
+    leases: storage.leases,
     clock,
     dangerouslyAllowHttp,
-    log: (level, line, message) => { publicApp.log[level](line, message) },
+    log: log.write,
     ...provisioningOf(config),
   })
-  let keys: PushKeys = marketplace
-  const keySource = { current: () => keys }
-  await seeKeys(storage, keys, clock)
+  const keys = await createKeyExchange(storage.keyUsage, clock, marketplace)
 
+  const onDisplaced = (session: Session): void => {
+    publicApp.log.info(sessionLine('session.displaced', session), 'a session made room for a new one')
+  }
+  const clientAddressOf = createClientAddress(config.listen.trustedProxies)
+  const rateLimiter = createRateLimiter(storage.rateLimits, clock)
   const publicApp = await buildApp({
     logger,
+    clientAddressOf,
+    tls: tlsOf(config),
     signingKeys,
     push: {
+      ...readingRulesOf(config),
       directory: { ...directory, commit: provisioning.commit },
       clock,
-      dangerouslyAllowHttp,
       provisioning,
       pushLog: storage.pushLog,
-      keys: keySource,
+      keys,
       keyUsage: storage.keyUsage,
-      frontEndUrl: application.publicUrl,
-      tenantDomains: marketplace.tenantDomains,
-      appIds: [application.id],
+      failedCalls: createFailedCalls({
+        rateLimiter,
+        clientAddressOf,
+        clock,
+        perAddress: config.rateLimits.failedPushesPerAddress,
+        log: log.write,
+      }),
     },
-    signIn: { flows, sessions, directory, clock, limits, authorizationServer, settings, contract, pages, ownPrefix, renewUrl },
+    signInLimits: {
+      rateLimiter,
+      clientAddressOf,
+      perAddress: config.rateLimits.signInPerAddress,
+      perTenant: config.rateLimits.signInPerTenant,
+      pages,
+      clock,
+      ownPrefix,
+      renewUrl,
+    },
+    backchannelLogout: wireBackchannelLogout({
+      ...storage,
+      ...config.backchannelLogout,
+      outbound,
+      clock,
+      appId: application.id,
+      rateLimiter,
+      clientAddressOf,
+      perAddress: config.rateLimits.backchannelLogoutPerAddress,
+    }),
+    signIn: { flows, sessions, directory, clock, limits, onDisplaced, authorizationServer, settings, contract, pages, ownPrefix, renewUrl },
+    choose: {
+      flows, sessions, directory, clock, limits, onDisplaced, settings, contract, pages, ownPrefix, renewUrl, authenticate, renewal,
+    },
     session: { sessions, flows, directory, settings, authenticate, limits, pages, clock, ownPrefix, renewUrl },
+    forwardAuth: {
+      callers: config.forwardAuth.callers,
+      hosts: config.routes.flatMap(({ host }) => host ?? []),
+    },
     forward: {
-      upstream: new URL(application.upstream),
+      ...routingOf(config),
+      upstreams: { ...config.upstream, clock, schedule: scheduleByTimer },
       publicUrl,
-      upstreamTimeoutSeconds: application.upstreamTimeoutSeconds,
-      identities: new IdentityCache({ keys: signingKeys, publicUrl, clock }),
+      webSocketOrigins: application.webSocketOrigins,
+      identities: new IdentityCache({ keys: signingKeys, headerNames: identityNamesOf(config), publicUrl, clock }),
       authenticate,
+      recheck,
+      changes: storage.changes,
     },
   })
+  log.attach(publicApp.log)
   const operatorApp = buildOperatorApp({ logger, checkStorage: () => storage.check() })
   await registerConsole(operatorApp, {
     ...storage,
-    keys: keySource,
+    keys,
     clock,
     graceDays: contract.graceDays,
     applicationName: application.name,
     operatorHost: config.listen.operator.host,
+    rateLimiter,
+    perAddress: config.rateLimits.operatorPerAddress,
   })
 
-  const tidyUp = (): Promise<void> => tidy(storage, config, clock, {
-    sign: (summary, erasedAt) => signErasureReceipt({ ...signingKeys, issuer: publicUrl.origin }, summary, erasedAt),
+  const holder = createRandomId()
+  const tidyUp = (): Promise<void> => tidyStorage(storage, {
+    clock,
+    holder,
+    idleTimeoutSeconds: limits.idleTimeoutSeconds,
+    retention: config.retention,
+    sign: (summary, erasedAt) => signErasureReceipt({ ...signingKeys.current(), issuer: publicUrl.origin }, summary, erasedAt),
     onErased: (summary) => { publicApp.log.info({ event: 'erasure.done', ...summary }, 'personal data was erased') },
   })
   const tidyTimer = setInterval(() => {
@@ -152,43 +235,15 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
     operatorApp,
     storage,
     tidyUp,
-    async exchangeKeys (next) {
-      keys = next
-      await seeKeys(storage, next, clock)
-    },
+    exchangeKeys: (next) => keys.exchange(next),
+    lookAtSigningKeys: keyWatch.look,
     async close () {
       clearInterval(tidyTimer)
+      keyWatch.close()
       await Promise.all([publicApp.close(), operatorApp.close()])
+      await renewal.close()
       await Promise.all([outbound.close(), provisioning.close()])
       await storage.close()
     },
   }
-}
-
-function provisioningOf ({ provisioning, orderQuery }: Config): Pick<OpenProvisioningOptions, 'hook' | 'orderQuery'> {
-  const { accessKeyId, secretAccessKey, url } = orderQuery
-  const isAsked = accessKeyId !== undefined && secretAccessKey !== undefined && url !== undefined
-  return {
-    ...(provisioning.url !== undefined && { hook: { url: provisioning.url, secrets: provisioning.secrets } }),
-    ...(isAsked && { orderQuery: { baseUrls: orderQueryBaseUrls(url), accessKeyId, secretAccessKey } }),
-  }
-}
-
-/** So that `keys status` can say how old each key is. */
-async function seeKeys ({ keyUsage }: Storage, { kitKeys, productionKeys }: PushKeys, clock: Clock): Promise<void> {
-  await keyUsage.see('kit', kitKeys.map(fingerprintOf), clock.now())
-  await keyUsage.see('production', productionKeys.map(fingerprintOf), clock.now())
-}
-
-/** Removes what has expired; until then it only takes room, since every read judges the time by itself. */
-async function tidy (
-  { sessions, flows, directory, pushLog, erasures }: Storage, { session, retention }: Config, clock: Clock,
-  erasure: Pick<EraseDueDeps, 'sign' | 'onErased'>,
-): Promise<void> {
-  const now = clock.now()
-  await sessions.sweep(now, now - session.idleTimeoutSeconds * 1000)
-  await flows.sweep(now)
-  await directory.sweep(now)
-  await pushLog.sweep(now - retention.pushLogDays * dayMs, retention.pushLogMegabytes * megabyte)
-  await eraseDue({ erasures, clock, retentionDays: retention.erasureDays, ...erasure })
 }

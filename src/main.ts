@@ -8,8 +8,10 @@ const usage = `Usage: jointgate [verb]
   check      judge the configuration and print what it means
   demo       run gateway, simulator and a sample application on loopback
   pushes     list | show N | diff N | replay: what the marketplace told, masked
-  keys       status: which access keys are there and which of them sign
+  sessions   list | end: who is signed in; ends sessions of an account, an enterprise or all
+  keys       status | rotate: which access keys are there and which of them sign; makes the next key of the assertion
   erasures   list: the receipts of what was erased
+  storage    copy | release: moves everything to another store, beside running gateways
   doctor     play the marketplace's tests against a running gateway
 
   --help     this text
@@ -24,8 +26,10 @@ async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<numbe
   // These have words of their own.
   switch (verb) {
     case 'pushes': return (await import('./commands/pushes.ts')).pushes(rest)
+    case 'sessions': return (await import('./commands/sessions.ts')).sessions(rest)
     case 'keys': return (await import('./commands/keys.ts')).keys(rest)
     case 'erasures': return (await import('./commands/erasures.ts')).erasures(rest)
+    case 'storage': return (await import('./commands/storage.ts')).storage(rest)
     case 'doctor': return (await import('./commands/doctor.ts')).doctor(rest)
   }
   switch (rest.length === 0 ? verb : 'too many words') {

@@ -1,13 +1,19 @@
 import fastify from 'fastify'
 import { serverOptions } from '../../src/app.ts'
+import { createClientAddress } from '../../src/base/client-address.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import { scheduleByTimer } from '../../src/base/schedule.ts'
+import { accessTokenHeader, identityHeaders } from '../../src/base/header-names.ts'
 import type { StoredSigningKey } from '../../src/base/signing-key-store.ts'
 import type { AppId, InstanceId, Principal, TenantId, UserName } from '../../src/directory/model.ts'
 import { canonicalPath } from '../../src/forward/canonical-path.ts'
 import { IdentityCache } from '../../src/forward/identity-cache.ts'
+import { createRouteTable } from '../../src/forward/route-table.ts'
+import { upstreamLists } from '../../src/forward/upstreams/upstreams.ts'
 import { forwardRoutes } from '../../src/forward/routes.ts'
 import { loadSigningKeys } from '../../src/forward/signing-keys.ts'
 import type { Session, SessionRef } from '../../src/session/session.ts'
+import { createChangeFeed } from '../../src/session/store-changes.ts'
 import { createLogOptions } from '../../src/telemetry/log.ts'
 
 /**
@@ -47,17 +53,38 @@ const session: Session = {
 const authentication = { kind: 'allow', session, principal } as const
 
 const kept: StoredSigningKey[] = []
-const keys = await loadSigningKeys({ list: async () => kept, saveFirst: async (key) => kept.push(key) === 1 }, systemClock)
+const keyStore = { list: async () => kept, save: async (key: StoredSigningKey) => kept.push(key) === 1, replace: async () => {} }
+const keys = await loadSigningKeys(keyStore, systemClock)
 
-const app = fastify(serverOptions(createLogOptions({ level: 'info' })))
+const headerNames = { ...identityHeaders, accessToken: accessTokenHeader }
+const app = fastify(serverOptions(createLogOptions({ level: 'info' }), createClientAddress([])))
 await app.register(canonicalPath, { ownPrefix: '/_gate' })
+const servers = { upstream: [{ origin: new URL(upstream).origin }], timeoutSeconds: 60 }
 await app.register(forwardRoutes, {
-  upstream: new URL(upstream),
+  findRoute: createRouteTable([], servers),
+  upstreamLists: upstreamLists(servers),
+  upstreams: {
+    balance: 'round-robin',
+    healthPath: undefined,
+    healthIntervalSeconds: 5,
+    slowStartSeconds: 0,
+    authorities: undefined,
+    certificate: undefined,
+    key: undefined,
+    clock: systemClock,
+    schedule: scheduleByTimer,
+  },
+  rewriteLocation: true,
   publicUrl,
+  clientAddressOf: createClientAddress([]),
   ownPrefix: '/_gate',
-  identities: new IdentityCache({ keys, publicUrl, clock: systemClock }),
-  upstreamTimeoutSeconds: 60,
+  identities: new IdentityCache({ keys, headerNames, publicUrl, clock: systemClock }),
   authenticate: async () => authentication,
+  recheck: async () => authentication,
+  changes: createChangeFeed(),
+  webSocketOrigins: [],
   turnAway: async (_request, reply) => reply.code(500).send(),
+  refuseRole: async (_request, reply) => reply.code(500).send(),
+  refuseOrigin: async (_request, reply) => reply.code(500).send(),
 })
 await app.listen({ host: '127.0.0.1', port: Number(port) })

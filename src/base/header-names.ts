@@ -1,4 +1,4 @@
-/** Headers that tell the upstream who is there. Only the gateway may set them (C-36). */
+/** Headers that tell the upstream who is there, if nothing else is configured. Only the gateway may set them (C-36). */
 export const identityHeaders = {
   tenant: 'x-identity-tenant',
   user: 'x-identity-user',
@@ -9,6 +9,12 @@ export const identityHeaders = {
   access: 'x-identity-access',
   assertion: 'x-identity-assertion',
 } as const
+
+/** The session's access token, where a route asks for it. */
+export const accessTokenHeader = 'x-identity-access-token'
+
+/** Under which names a gateway tells who is there: the configured ones. */
+export type IdentityHeaderNames = Readonly<Record<keyof typeof identityHeaders | 'accessToken', string>>
 
 /** Hop-by-hop by RFC 9110 §7.6.1 and by long practice: about one connection, never forwarded in either direction. */
 export const hopByHopHeaders: ReadonlySet<string> = new Set([

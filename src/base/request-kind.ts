@@ -20,6 +20,15 @@ export function isSameOrigin (headers: IncomingHttpHeaders, publicUrl: URL): boo
   return site !== undefined ? site === 'same-origin' : headers.origin === publicUrl.origin
 }
 
+/**
+ * Whether the browser only loads ahead what a person may open next. What may be done once must not be done for a guess; whoever then
+ * really opens the page gets it, since no browser keeps a refused guess.
+ */
+export function isPrefetch (headers: IncomingHttpHeaders): boolean {
+  const purpose = [headers['sec-purpose'], headers['purpose'], headers['x-moz'], headers['x-purpose']].join(' ').toLowerCase()
+  return /\b(?:prefetch|prerender|preview)\b/.test(purpose)
+}
+
 /** Whether another site sent the browser here: then what happens was not the person's own doing. */
 export function isCrossSite (headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site']

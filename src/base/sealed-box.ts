@@ -1,10 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, randomFillSync } from 'node:crypto'
 
 const version = 1
 const keyIdLength = 4
 const nonceLength = 12
 const tagLength = 16
 const headerLength = 1 + keyIdLength + nonceLength
+/** Asked of the system at once: one by one they would take a third of the time of a seal. */
+const noncesAtOnce = 512
 
 interface RingKey { id: Buffer, key: Buffer }
 
@@ -17,6 +19,8 @@ interface RingKey { id: Buffer, key: Buffer }
  */
 export class SealedBox {
   readonly #ring: [RingKey, ...RingKey[]]
+  readonly #nonces = Buffer.alloc(noncesAtOnce * nonceLength)
+  #nextNonce = this.#nonces.length
 
   /** @param keys 32 bytes each, at least one. */
   constructor (keys: readonly Buffer[]) {
@@ -27,7 +31,7 @@ export class SealedBox {
 
   seal (plain: Uint8Array | string, context: string): Buffer {
     const { id, key } = this.#ring[0]
-    const nonce = randomBytes(nonceLength)
+    const nonce = this.#takeNonce()
     const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context))
     return Buffer.concat([Buffer.of(version), id, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
   }
@@ -48,5 +52,16 @@ export class SealedBox {
       // The tag doesn't fit: a changed value or another context. GCM tells no more, and neither do we.
       return undefined
     }
+  }
+
+  /** Each one is used once; the buffer is filled anew when all are. */
+  #takeNonce (): Buffer {
+    if (this.#nextNonce === this.#nonces.length) {
+      randomFillSync(this.#nonces)
+      this.#nextNonce = 0
+    }
+    const nonce = this.#nonces.subarray(this.#nextNonce, this.#nextNonce + nonceLength)
+    this.#nextNonce += nonceLength
+    return nonce
   }
 }

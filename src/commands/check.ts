@@ -1,29 +1,30 @@
+import { nameOfUpstream } from '../forward/upstreams/upstream-address.ts'
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { accessSync, constants, statSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { sha256 } from '../base/digest.ts'
 import type { Secret } from '../base/secret.ts'
 import { loadConfig, processSources, type Config } from '../config/load-config.ts'
 import type { ListenAddress } from '../config/forms.ts'
+import { describeStorage, storageSettingsOf } from '../config/storage-settings-of.ts'
 import { configWarnings } from '../config/warnings.ts'
 import { fingerprintOf } from '../push/push-keys.ts'
+import { checkStorage } from './check-storage.ts'
 import { exitCodes, printComplaints } from './report.ts'
 
-/** Judges the configuration without starting anything and prints what it means. Keys appear as fingerprints only. */
-export function check (): number {
+/** Judges the configuration, and the store that it names, without starting anything. Keys appear as fingerprints only. */
+export async function check (): Promise<number> {
   const loaded = loadConfig(processSources())
   if (loaded.kind === 'invalid') {
     printComplaints(loaded.complaints)
     return exitCodes.config
   }
   const { config } = loaded
-  const storageFault = findStorageFault(config.storage.directory)
+  const { lines: storageLines, isFault } = await checkStorage(storageSettingsOf(config), config.dangerouslyAllowLoss)
   const lines = ['The configuration is valid.', ...describe(config).map(([title, text]) => `  ${title.padEnd(19)} ${text}`)]
-  if (storageFault !== undefined) lines.push('', `Storage: ${storageFault}`)
+  if (storageLines.length > 0) lines.push('', ...storageLines)
   const warnings = configWarnings(config)
   if (warnings.length > 0) lines.push('', 'Warnings:', ...warnings.map((warning) => `  - ${warning}`))
   process.stdout.write(`${lines.join('\n')}\n`)
-  return storageFault === undefined ? exitCodes.ok : exitCodes.fault
+  return isFault ? exitCodes.fault : exitCodes.ok
 }
 
 function describe (config: Config): Array<readonly [string, string]> {
@@ -35,8 +36,8 @@ function describe (config: Config): Array<readonly [string, string]> {
     ['production address', `${own}/marketplace (生产地址, to register in the seller centre)`],
     ['listens on', hostPort(listen.public)],
     ['operator console', `http://${hostPort(listen.operator)}/`],
-    ['upstream', application.upstream],
-    ['storage', `LMDB in ${storage.directory}`],
+    ['upstream', application.upstream.map(nameOfUpstream).join(', ')],
+    ['storage', describeStorage(storage)],
     ['sealing keys', secretKeys.map((key, index) => `${fingerprint(Buffer.from(key.reveal(), 'base64'))}${index === 0 ? ' (seals)' : ''}`).join(', ')],
     ['Kit access keys', describeAccessKeys(marketplace.kitKeys)],
     ['production keys', describeAccessKeys(marketplace.productionKeys)],
@@ -63,16 +64,4 @@ function describeAccessKeys (keys: readonly Secret[]): string {
 export function describePrivateKey (pem: string): string {
   const key = createPublicKey(createPrivateKey(pem))
   return `RSA ${key.asymmetricKeyDetails?.modulusLength} (public half ${fingerprint(key.export({ type: 'spki', format: 'der' }))})`
-}
-
-/** Looks without making anything: the data folder itself, or the folder in which it would be made. */
-function findStorageFault (directory: string): string | undefined {
-  try {
-    if (!statSync(directory).isDirectory()) return `${directory} is no folder`
-    accessSync(directory, constants.R_OK | constants.W_OK)
-    return undefined
-  } catch (error) {
-    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    return isAbsent && dirname(directory) !== directory ? findStorageFault(dirname(directory)) : `${directory} cannot be written to`
-  }
 }

@@ -4,23 +4,35 @@ import { keyStates, type KeyState } from '../push/key-states.ts'
 import { describePrivateKey } from './check.ts'
 import { adviseOnKeys } from './keys-advice.ts'
 import { alignColumns, printJson, printLines } from './print-lines.ts'
-import { withTime } from './pushes-list.ts'
+import { withTime } from './pushes/list-pushes.ts'
 import { exitCodes } from './report.ts'
-import { withStore, type OpenedStore } from './with-store.ts'
+import { rotateKeys } from './rotate-keys.ts'
+import { signingKeyFacts, signingKeyRows, timeText } from './signing-keys-table.ts'
+import { withStore, withWritableStore, type OpenedStore } from './with-store.ts'
 
 const usage = `Usage: jointgate keys status [--json]
+       jointgate keys rotate [--now]
 
-  status    which access keys are there, how old each is, when it last signed, and what the last pushes were signed with
+  status    which access keys are there, how old each is, when it last signed, and what the last pushes were signed with; and the keys
+            that sign identity assertions
+  rotate    makes the key that signs identity assertions next, also beside a running gateway: it is published at once and signs after
+            twenty minutes, and the one before it stays published for an hour
+  --now     after a leak: the new key signs at once, and the old ones are taken away. Until an application fetches the keys again it
+            refuses what the new key signs, and believes what the old ones do
 `
+
+const options: ReadonlyMap<string, string> = new Map([['status', '--json'], ['rotate', '--now']])
 
 /** `keys` and the words behind it. */
 export async function keys (words: readonly string[]): Promise<number> {
-  const [verb, option, ...rest] = words
-  if (verb !== 'status' || (option !== undefined && option !== '--json') || rest.length > 0) {
+  const [verb = '', option, ...rest] = words
+  const knownOption = options.get(verb)
+  if (knownOption === undefined || (option !== undefined && option !== knownOption) || rest.length > 0) {
     process.stderr.write(usage)
     return exitCodes.usage
   }
-  return withStore((store) => printStatus(store, option === '--json'))
+  if (verb === 'rotate') return await withWritableStore((store) => rotateKeys(store, option === '--now'))
+  return await withStore((store) => printStatus(store, option === '--json'))
 }
 
 const pushesShown = 20
@@ -30,8 +42,9 @@ async function printStatus ({ config, storage, clock }: OpenedStore, json: boole
   const privateKeys = config.marketplace.privateKeys.map((pem) => describePrivateKey(pem.reveal()))
   const signatures = await lastSignatures(storage.pushLog)
   const advice = adviseOnKeys(states, clock.now())
+  const signingKeys = signingKeyFacts(await storage.signingKeys.list(), clock.now())
   if (json) {
-    printJson({ accessKeys: states.map(withTimes), privateKeys, lastPushes: signatures, advice })
+    printJson({ accessKeys: states.map(withTimes), privateKeys, signingKeys, lastPushes: signatures, advice })
     return exitCodes.ok
   }
   const titles = ['kind', 'key', 'first seen', 'last used', 'uses', '']
@@ -40,6 +53,9 @@ async function printStatus ({ config, storage, clock }: OpenedStore, json: boole
     '',
     'Private keys:',
     ...(privateKeys.length === 0 ? ['  none'] : privateKeys.map((key) => `  ${key}`)),
+    '',
+    'Keys of the identity assertion:',
+    ...(signingKeys.length === 0 ? ['  none yet: the gateway makes one when it starts'] : alignColumns(signingKeyRows(signingKeys))),
     '',
     `The last pushes (at most ${pushesShown}) were signed with:`,
     ...(signatures.length === 0 ? ['  nothing yet'] : alignColumns(signatures.map((push) => [`  ${push.number}`, push.receivedAt, push.interface, push.keyFingerprint]))),
@@ -53,8 +69,6 @@ async function lastSignatures (pushLog: Pick<PushLog, 'find' | 'range'>) {
   const pushes = await newestPushes(pushLog, pushesShown, ({ keyFingerprint }) => keyFingerprint !== undefined)
   return pushes.map(withTime).map(({ number, receivedAt, interface: name, keyFingerprint = '' }) => ({ number, receivedAt, interface: name, keyFingerprint }))
 }
-
-const timeText = (time: number | undefined): string | undefined => time === undefined ? undefined : new Date(time).toISOString()
 
 function withTimes ({ firstSeenAt, lastUsedAt, ...rest }: KeyState) {
   return { ...rest, firstSeenAt: timeText(firstSeenAt), lastUsedAt: timeText(lastUsedAt) }

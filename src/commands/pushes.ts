@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
-import { diffPush } from './pushes-diff.ts'
-import { listPushes } from './pushes-list.ts'
-import { replayPushes } from './pushes-replay.ts'
-import { showPush } from './pushes-show.ts'
+import { joinValues } from './join-values.ts'
+import { diffPush } from './pushes/diff-push.ts'
+import { listPushes } from './pushes/list-pushes.ts'
+import { replayPushes } from './pushes/replay-pushes.ts'
+import { showPush } from './pushes/show-push.ts'
 import { exitCodes } from './report.ts'
 import { withStore } from './with-store.ts'
 
@@ -48,9 +49,8 @@ function parse ([verb, ...args]: readonly string[]) {
 }
 
 function parseList (args: string[]) {
-  const { values } = parseArgs({
-    args, options: { last: { type: 'string', default: '50' }, tenant: { type: 'string' }, json: { type: 'boolean', default: false } },
-  })
+  const options = { last: { type: 'string', default: '50' }, tenant: { type: 'string' }, json: { type: 'boolean', default: false } } as const
+  const { values } = parseArgs({ args: joinValues(args, options), options })
   const last = parseNumber(values.last)
   return last === undefined || last > largestList ? undefined : { verb: 'list', ...values, last } as const
 }

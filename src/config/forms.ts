@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isNetwork } from '../base/client-address.ts'
 
 /** What a setting must be, in words that never repeat the value: it may be a secret in the wrong place. */
 export class Complaint {
@@ -71,21 +72,11 @@ export const prefixForm = form((input) => {
   return new Complaint('must be a path such as /_gate: letters, digits, "_" and "-" behind each "/", no "/" at the end')
 })
 
-export const storageForm = form((input): { readonly kind: 'lmdb', readonly directory: string } | Complaint => {
-  if (typeof input === 'string' && input.startsWith('lmdb:') && input.length > 'lmdb:'.length) {
-    return { kind: 'lmdb', directory: input.slice('lmdb:'.length) }
-  }
-  if (typeof input === 'string' && /^rediss?(?:\+[a-z]+)?:/.test(input)) {
-    return new Complaint('names Redis, but this version stores in LMDB only: write lmdb:DIRECTORY')
-  }
-  return new Complaint('must be lmdb:DIRECTORY')
-})
-
 function isLoopback (hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'))
 }
 
-function parseOrigin (input: unknown): URL | undefined {
+export function parseOrigin (input: unknown): URL | undefined {
   if (typeof input !== 'string' || !URL.canParse(input)) return undefined
   const url = new URL(input)
   // Comparing the text finds everything that the parser would drop silently: user info, a path, `?`, `#`, odd spellings.
@@ -105,10 +96,6 @@ export function publicUrlForm (allowHttp: boolean) {
     return new Complaint('must be an https origin without path or query, such as https://app.example.com')
   })
 }
-
-export const originForm = form((input) => {
-  return parseOrigin(input)?.origin ?? new Complaint('must be an http or https origin without path or query, such as http://127.0.0.1:3000')
-})
 
 /** An address of our own calls, query and all; empty means none. On one's own machine http will do. */
 export function calledUrlForm (allowHttp: boolean) {
@@ -154,4 +141,25 @@ export const domainSuffixesForm = form((input) => {
   const suffixes = listOf(input)?.map((suffix) => suffix.toLowerCase().replace(/^\*?\./, ''))
   if (suffixes?.every((suffix) => domain.test(suffix) && suffix.length <= 253) === true) return suffixes
   return new Complaint('must be a comma list of domain names such as tenantaccount.example')
+})
+
+/** Addresses and CIDR networks of proxies. Nobody can trust the whole Internet, so `/0` is refused. */
+export const networksForm = form((input) => {
+  const networks = listOf(input)
+  if (networks?.every(isNetwork) === true) return networks
+  return new Complaint('must be a comma list of addresses or networks such as 10.0.0.0/8 or 2001:db8::1, without /0')
+})
+
+/** A path behind the address of a tenant's authorization server; empty means none. */
+export const serverPathForm = form((input) => {
+  if (input === '') return undefined
+  if (typeof input === 'string' && input.length <= 256 && /^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+\/?)$/.test(input)) return input
+  return new Complaint('must be a path such as /api/v1/oauth2/jwks: letters, digits, ".", "_", "~" and "-" behind each "/"')
+})
+
+/** As browsers spell an `Origin`, so that texts can be compared; `none` stands for clients that send none. */
+export const webSocketOriginsForm = form((input) => {
+  const origins = listOf(input)?.map((member) => (member === 'none' ? member : parseOrigin(member)?.origin))
+  const isGood = origins?.every((origin) => origin !== undefined) === true
+  return isGood ? origins : new Complaint('must be a comma list of origins such as https://shop.example.com, or none')
 })

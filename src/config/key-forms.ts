@@ -56,6 +56,22 @@ export const secretForm = form((input) => {
   return sampleWords.test(input) ? new Complaint('holds a sample word in place of the secret') : new Secret(input)
 })
 
+/** A secret that is part of an address: at least 128 bits of letters that no parser changes. Empty means none. */
+export const addressSecretForm = form((input) => {
+  if (input === '') return undefined
+  const isPlain = typeof input === 'string' && /^[\w-]{22,128}$/.test(input)
+  if (!isPlain || input.length * bitsPerLetter(input) < 128) {
+    return new Complaint('must be letters, digits, "-" or "_" of 128 bits or more: `openssl rand -hex 24` makes one')
+  }
+  const isRandom = new Set(input).size >= 10 && !/^(.{1,16})\1+.{0,15}$/.test(input)
+  return isRandom ? new Secret(input) : new Complaint('is not random: `openssl rand -hex 24` makes one')
+})
+
+function bitsPerLetter (text: string): number {
+  if (/^\d+$/.test(text)) return Math.log2(10)
+  return /^[\da-f]+$/i.test(text) ? 4 : Math.log2(62)
+}
+
 const pemBlock = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----/g
 
 /** PEM texts one behind the other, or a YAML list of them; `\n` may stand for a line break, as in many `.env` files. */

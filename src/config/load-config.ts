@@ -8,6 +8,7 @@ import { isWritten, readConfigFile, type Written } from './read-config-file.ts'
 import { readVariables, type Sources } from './read-variables.ts'
 import { createConfigSchema } from './schema.ts'
 import { listSettings, type Setting } from './settings.ts'
+import type { StorageSetting } from './storage-form.ts'
 
 type Frozen<Value> = Value extends Secret | string | number | boolean | undefined
   ? Value
@@ -16,7 +17,9 @@ type Frozen<Value> = Value extends Secret | string | number | boolean | undefine
 type Settings = Frozen<z.output<ReturnType<typeof createConfigSchema>>>
 
 /** The checked settings, frozen: defaults filled in, paths absolute, addresses normal. Lists may be empty. */
-export type Config = Omit<Settings, 'application'> & {
+export type Config = Omit<Settings, 'application' | 'storage' | 'redis'> & {
+  readonly storage: StorageSetting
+  readonly redis: Omit<Settings['redis'], 'replicas'> & { readonly replicas: number }
   readonly application: Omit<Settings['application'], 'name'> & { readonly name: string }
 }
 
@@ -43,12 +46,13 @@ export function loadConfig (sources: Sources): LoadedConfig {
   if (!parsed.success) complaints.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, settings)))
   if (!parsed.success || complaints.length > 0) return { kind: 'invalid', complaints }
 
-  const { storage, application } = parsed.data
+  const { storage, redis, application } = parsed.data
   return {
     kind: 'ok',
     config: freeze({
       ...parsed.data,
-      storage: { ...storage, directory: resolve(sources.cwd, storage.directory) },
+      storage: storage.kind === 'lmdb' ? { ...storage, directory: resolve(sources.cwd, storage.directory) } : storage,
+      redis: { ...redis, replicas: redis.replicas ?? (storage.kind === 'lmdb' || storage.topology === 'single' ? 0 : 1) },
       application: { ...application, name: application.name ?? new URL(application.publicUrl).host },
     }),
   }
@@ -76,9 +80,10 @@ function describeIssue (issue: z.core.$ZodIssue, settings: readonly Setting[]): 
       return `${full}: there is no such key${nearest === undefined ? '' : `; did you mean ${nearest}?`}`
     })
   }
-  const setting = settings.find((candidate) => candidate.path.join('.') === path)
+  const setting = settings.find((candidate) => candidate.path.every((key, index) => key === issue.path[index]))
   if (setting === undefined) return [`${path}: must hold keys and values`]
-  return [`${path} (${setting.variable}): ${issue.message}`]
+  const within = issue.path.slice(setting.path.length).map((key) => typeof key === 'number' ? `[${key}]` : `.${String(key)}`)
+  return [`${setting.path.join('.')}${within.join('')} (${setting.variable}): ${issue.message}`]
 }
 
 function freeze<Value extends object> (value: Value): Value {

@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { countedAddress } from '../base/client-address.ts'
 import { sha256 } from '../base/digest.ts'
+import type { RateLimiter } from '../base/rate-limiter.ts'
 import { loadAssets } from '../pages/load-assets.ts'
 import { pageHeaders } from '../pages/page-headers.ts'
 import { readView } from '../pages/read-view.ts'
@@ -11,6 +13,9 @@ import { readStatus, type StatusDeps } from './read-status.ts'
 export interface ConsoleDeps extends StatusDeps {
   /** The host that the operator listener was told to listen on. */
   readonly operatorHost: string
+  readonly rateLimiter: RateLimiter
+  /** Requests that one address may send in a minute. */
+  readonly perAddress: number
 }
 
 /**
@@ -29,6 +34,12 @@ export async function registerConsole (app: FastifyInstance, deps: ConsoleDeps):
   await app.register(async (scope) => {
     // Health probes come by an address that we can't know, so only the console asks for the name.
     scope.addHook('onRequest', async (request, reply) => isOwnHost(request.headers.host, deps.operatorHost) ? undefined : misdirected(reply))
+
+    // By the connection's own address: nobody stands between operators and their listener.
+    scope.addHook('onRequest', async (request, reply) => {
+      const verdict = await deps.rateLimiter.count('operator', countedAddress(request.ip), deps.perAddress)
+      return verdict.kind === 'within' ? undefined : tooMany(reply, verdict.retryAfterSeconds)
+    })
 
     scope.get('/', async (request: FastifyRequest<{ Querystring: { lang?: unknown } }>, reply) => {
       const locale = requestLocale(request.headers, request.query.lang)
@@ -53,4 +64,8 @@ export async function registerConsole (app: FastifyInstance, deps: ConsoleDeps):
 /** RFC 9110 §15.5.20. */
 function misdirected (reply: FastifyReply): FastifyReply {
   return reply.code(421).type('text/plain; charset=utf-8').send('This name is not served here. Use 127.0.0.1 or localhost.\n')
+}
+
+function tooMany (reply: FastifyReply, retryAfterSeconds: number): FastifyReply {
+  return reply.code(429).header('retry-after', String(retryAfterSeconds)).type('text/plain; charset=utf-8').send('Too many requests.\n')
 }

@@ -48,7 +48,7 @@ export function contractStanding (instance: Instance, now: number, graceDays: nu
 }
 
 /** Epoch ms of the end of what is paid; `undefined` if no order names one. */
-function endOfPaidTime (instance: Instance): number | undefined {
+export function endOfPaidTime (instance: Instance): number | undefined {
   const { orders, expired } = instance
   const [newest] = Object.values(orders)
     .filter((order) => order.expiresAt !== undefined)

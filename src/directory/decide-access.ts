@@ -29,6 +29,8 @@ export interface AccessRules {
    * given back.
    */
   readonly knownLoss?: PushVersion | ''
+  /** The purchase that the session works in. Then only its door and its losses count. */
+  readonly chosen?: InstanceId | undefined
 }
 
 /**
@@ -36,8 +38,12 @@ export interface AccessRules {
  *
  * With several purchases (多实例绑定) any one that is open lets the account in, one that gives full access before one to read in; the
  * newest tells name and role. A purchase that no newInstance has told of is taken as active: the tenant's own push was signed too.
+ *
+ * A session that works in one purchase is never moved to another without a word: the application keeps their data apart. When its
+ * door closes while another is open the answer is `choice-needed`.
  */
-export function decideAccess (view: AccessView, { now, contract, knownLoss }: AccessRules): AccessDecision {
+export function decideAccess (view: AccessView, rules: AccessRules): AccessDecision {
+  const { contract, knownLoss, chosen } = rules
   const tenants = view.tenants.filter(isLive)
   if (view.tenants.length === 0) return refuse('tenant-unknown')
   if (tenants.length === 0) return refuse('tenant-closed')
@@ -47,19 +53,21 @@ export function decideAccess (view: AccessView, { now, contract, knownLoss }: Ac
     return isOpenAccount(account) && tenants.some((tenant) => isSamePurchase(tenant, account))
   }))
   if (granted.length === 0) return refuse(whyClosed(view.accounts, knownLoss))
-  const doors = granted.map((account) => ({ account, ...doorAt(view, account.instanceId, now, contract) }))
-  const entry = findOpen(doors, 'full') ?? findOpen(doors, 'read-only')
-  if (entry === undefined) return refuseAt(doors.map(({ door }) => door))
-  const lastLoss = newestLoss(view, contract)
-  if (knownLoss !== undefined && lastLoss > knownLoss) return refuse('authorisation-withdrawn')
-  const until = Math.min(...doors.map((door) => door.until))
+  const doors = granted.map((account) => ({ account, ...doorAt(view, account.instanceId, rules) }))
+  const counting = chosen === undefined ? doors : doors.filter(({ account }) => account.instanceId === chosen)
+  const entry = findOpen(counting, 'full') ?? findOpen(counting, 'read-only')
+  if (entry === undefined) return refuseHere(view, doors, rules)
+  if (isLostSince(knownLoss, newestLoss(view, contract, chosen))) return refuse('authorisation-withdrawn')
+  const until = Math.min(...counting.map((door) => door.until))
   const principal = principalOf(view, entry.account, tenants, entry.access)
-  return { kind: 'allow', principal, lastLoss, ...(until === Infinity ? {} : { until }) }
+  return { kind: 'allow', principal, lastLoss: newestLoss(view, contract), ...(until === Infinity ? {} : { until }) }
 }
 
 interface AccountDoor { readonly account: Account, readonly door: Door, readonly until: number }
 
-function doorAt (view: AccessView, instanceId: InstanceId, now: number, rules: ContractRules): Omit<AccountDoor, 'account'> {
+const isLostSince = (known: PushVersion | '' | undefined, newest: PushVersion | ''): boolean => known !== undefined && newest > known
+
+function doorAt (view: AccessView, instanceId: InstanceId, { now, contract: rules }: AccessRules): Omit<AccountDoor, 'account'> {
   const instance = view.instances.find((candidate) => candidate.instanceId === instanceId)
   if (instance === undefined) return { door: { kind: 'open', access: 'full' }, until: Infinity }
   const { state, until = Infinity } = contractStanding(instance, now, rules.graceDays)
@@ -73,6 +81,21 @@ function findOpen (doors: readonly AccountDoor[], access: AccessLevel): { accoun
 
 /** Of several closed purchases the person hears of the one that is nearest to opening again. */
 const hope: readonly ClosedBecause[] = ['instance-not-ready', 'instance-expired', 'instance-frozen', 'instance-released']
+
+/**
+ * No door that counts is open; one that doesn't may be, unless that way in was lost since the sign-in, too. Nor does a way in count that
+ * was given, or changed, after the session's own was taken away: there may have been a time without any, and that ends a session.
+ */
+function refuseHere (view: AccessView, doors: readonly AccountDoor[], { contract, knownLoss, chosen }: AccessRules): AccessDecision {
+  const elsewhere = doors.filter(({ door }) => door.kind === 'open').map(({ account }) => account.instanceId)
+  if (elsewhere.length === 0) return refuseAt(doors.map(({ door }) => door))
+  const ownLoss = newestLoss(view, contract, chosen)
+  const isEarlier = (instanceId: InstanceId): boolean => !isLostSince(knownLoss, ownLoss) ||
+    [...view.tenants, ...view.accounts].every((row) => row.instanceId !== instanceId || row.version <= ownLoss)
+  const isLasting = (instanceId: InstanceId): boolean =>
+    !isLostSince(knownLoss, newestLoss(view, contract, instanceId)) && isEarlier(instanceId)
+  return refuse(elsewhere.some(isLasting) ? 'choice-needed' : 'authorisation-withdrawn')
+}
 
 function refuseAt (doors: readonly Door[]): AccessDecision {
   const closed = doors.filter((door) => door.kind === 'closed')
@@ -97,14 +120,20 @@ const isLive = (row: { isDeleted: boolean }): boolean => !row.isDeleted
 
 const isSamePurchase = (tenant: Tenant, account: Account): boolean => tenant.instanceId === account.instanceId
 
-function newestFirst<Row extends { version: string }> (rows: readonly Row[]): Row[] {
+export function newestFirst<Row extends { version: string }> (rows: readonly Row[]): Row[] {
   return [...rows].sort((a, b) => (a.version < b.version ? 1 : a.version > b.version ? -1 : 0))
 }
 
-/** A freeze or a release is a loss for those who were let in by that purchase, where the seller's rules close the door for it. */
-function newestLoss (view: AccessView, rules: ContractRules): PushVersion | '' {
-  const ofRows = [...view.tenants, ...view.bindings, ...view.accounts].map(({ lastLoss }) => lastLoss)
-  const instances = view.instances.filter(({ instanceId }) => view.accounts.some((account) => account.instanceId === instanceId))
+/**
+ * A freeze or a release is a loss for those who were let in by that purchase, where the seller's rules close the door for it.
+ *
+ * @param only the purchase whose losses count; all if absent
+ */
+function newestLoss (view: AccessView, rules: ContractRules, only?: InstanceId): PushVersion | '' {
+  const isCounted = ({ instanceId }: { instanceId: InstanceId }): boolean => only === undefined || instanceId === only
+  const ofRows = [...view.tenants, ...view.bindings, ...view.accounts].filter(isCounted).map(({ lastLoss }) => lastLoss)
+  const instances = view.instances.filter(isCounted)
+    .filter(({ instanceId }) => view.accounts.some((account) => account.instanceId === instanceId))
   const ofFreezes = isOpening(rules.frozen) ? [] : instances.map(({ lastLoss }) => lastLoss)
   const ofReleases = isOpening(rules.released) ? [] : instances.map(({ released }) => released)
   return [...ofRows, ...ofFreezes, ...ofReleases].reduce<PushVersion | ''>((newest, loss) => (loss > newest ? loss : newest), '')

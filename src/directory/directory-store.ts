@@ -56,10 +56,11 @@ export interface DirectoryStore {
   /** The same without accounts: enough to find the tenant's authorization server and client. */
   viewTenant (realm: Realm, tenantId: TenantId, appId: AppId): Promise<AccessView>
   /**
-   * A number that is another one after each commit for the tenant or for an instance that it is bound to. Synchronous and about a
-   * microsecond, so that each request can ask whether yesterday's decision still stands.
+   * A number that is another one after each commit for the tenant or for an instance that it is bound to, so that each request can ask
+   * whether yesterday's decision still stands. At once where that is known at once: each request asks. With a store that others write
+   * too it may be up to half a second old.
    */
-  revisionOf (realm: Realm, tenantId: TenantId): number
+  revisionOf (realm: Realm, tenantId: TenantId): number | Promise<number>
   /** Forgets receipts that expired before `now` (epoch ms); returns how many. */
   sweep (now: number): Promise<number>
 }

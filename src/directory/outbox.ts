@@ -14,6 +14,8 @@ export interface OutboxEntry {
 export interface Outbox {
   /** All that wait, by sequence. */
   list (): Promise<OutboxEntry[]>
+  /** The entry as it is now, `undefined` if it was told. */
+  find (sequence: number): Promise<OutboxEntry | undefined>
   postpone (sequence: number, attempts: number, notBefore: number): Promise<void>
   /** The seller's system has heard it. */
   remove (sequence: number): Promise<void>

@@ -12,6 +12,7 @@ export const refusalAdvice: Record<RefusalReason, string> = {
   'instance-expired': 'The paid time of the purchase is over, and so are the days of grace. A renewal (refreshInstance) opens it; `JOINTGATE_CONTRACT_EXPIRED` sets what the state means.',
   'instance-frozen': 'The marketplace froze the purchase (updateInstanceStatus FREEZE): overdue or a violation. UNFREEZE opens it; `JOINTGATE_CONTRACT_FROZEN` sets what the state means.',
   'instance-released': 'The marketplace released the purchase (releaseInstance). Only a new purchase opens the door again.',
+  'choice-needed': 'The purchase that the person worked in is closed, and another one of the same enterprise is open. The person chooses it at `{prefix}/choose`; the session goes on from there. Nobody is moved to another purchase without a word.',
   'callback-malformed': 'The callback came without `code`, without a way to know the tenant, or with a parameter twice. A new sign-in helps; if it comes often, look at the login address in the seller centre.',
   'authorization-denied': 'The authorization server sent the browser back with an `error` in place of a code.',
   'flow-unknown': 'The `state` belongs to no sign-in that this browser began, or to one that is finished. A new sign-in helps.',
@@ -22,7 +23,9 @@ export const refusalAdvice: Record<RefusalReason, string> = {
   'account-unnamed': 'The userinfo holds no `userName`, so the account can\'t be looked up.',
   'marketplace-unavailable': 'The tenant\'s authorization server did not answer, answered too much or with something that is no OAuth answer. It may work a little later.',
   'login-loop': 'This browser was sent to sign in again and again within a minute. Most often it does not keep cookies, or the public URL is not the one that people open.',
-  'confirmation-expired': 'The page "continue as …?" was answered too late, twice, or in another browser. A new sign-in helps.',
+  'confirmation-expired': 'The page "continue as …?", or the one on which a purchase is chosen, was answered too late, twice, or in another browser. A new sign-in helps.',
+  'role-missing': 'The person is signed in, but a rule under `routes` keeps this part of the application for other roles. The buyer\'s administrator gives roles in the marketplace; a new role counts from the next sign-in.',
   'cross-site-request': 'A form of another site, or a form without its anti-forgery value, tried to act for this person, or the callback was called by something other than a page load. Nothing was done.',
   'session-missing': 'A request that is no page view (XHR, fetch, an API call, a form) came without a live session. The answer names the sign-in address.',
+  'too-many-requests': 'One address or one enterprise did more in a minute than `JOINTGATE_RATE_LIMITS_…` allows; the log line says which limit. If every person seems to come from one address, that is the reverse proxy in front: name it in `JOINTGATE_TRUSTED_PROXIES`.',
 }

@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose'
 import { createRandomId } from '../base/random-id.ts'
 import type { Principal } from '../directory/model.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import type { SigningKey } from './signing-keys.ts'
 
 /** C-46: at most five minutes, so that a leaked assertion is soon worth nothing. */
 export const assertionLifetimeSeconds = 300
@@ -10,7 +10,7 @@ export const assertionLifetimeSeconds = 300
 const assertionType = 'gateway-identity+jwt'
 
 export interface AssertionInput {
-  readonly keys: SigningKeys
+  readonly key: SigningKey
   /** The gateway's public origin, such as `https://app.example.com`. */
   readonly issuer: string
   readonly principal: Principal
@@ -22,7 +22,7 @@ export interface AssertionInput {
  * Who the request acts as, as an ES256 JWT for the upstream (RFC 7519). It is made for the application alone (`aud`) and tells the same
  * as the `x-identity-*` headers, unencoded.
  */
-export async function signAssertion ({ keys, issuer, principal, now }: AssertionInput): Promise<string> {
+export async function signAssertion ({ key, issuer, principal, now }: AssertionInput): Promise<string> {
   const issuedAt = Math.floor(now / 1000)
   const claims = {
     tenant: principal.tenantId,
@@ -35,14 +35,14 @@ export async function signAssertion ({ keys, issuer, principal, now }: Assertion
     access: principal.access,
   }
   return await new SignJWT(claims)
-    .setProtectedHeader({ alg: 'ES256', kid: keys.kid, typ: assertionType })
+    .setProtectedHeader({ alg: 'ES256', kid: key.kid, typ: assertionType })
     .setIssuer(issuer)
     .setAudience(principal.appId)
     .setSubject(subjectOf(principal))
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + assertionLifetimeSeconds)
     .setJti(createRandomId())
-    .sign(keys.privateKey)
+    .sign(key.privateKey)
 }
 
 /**

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 import { faults } from '../base/coded-errors.ts'
+import { isHiding } from './readings-of-path.ts'
 
 /** Whose a request target is; `ambiguous` ones are answered with 400 and read no further. */
 export type Judgement = 'own' | 'upstream' | 'ambiguous'
@@ -9,8 +10,8 @@ export type Judgement = 'own' | 'upstream' | 'ambiguous'
 const forbidden = /[^\x21-\x7e]|[\\#]/
 /** Encoded control bytes, `#`, `/` and `\`: they change their meaning for a server that decodes before it splits. */
 const forbiddenEncoded = /%(?:[01][0-9a-f]|7f|23|2f|5c)/i
-/** `.` and `..`, plain or encoded, also with the path parameters (`..;x`) which servlet containers cut off before they resolve. */
-const dotSegment = /\/(?:\.|%2e){1,2}(?:[/;]|%3b|$)/i
+/** `.` and `..`, plain or encoded, also with what some cut off before they resolve: path parameters (`..;x`), streams (`..:x`). */
+const dotSegment = /\/(?:\.|%2e){1,2}(?:[/;:]|%3[ab]|$)/i
 
 /**
  * Judges a raw request target (RFC 9112 §3.2). What passes can be read in one way only, so that the path which a rule sees is,
@@ -19,7 +20,8 @@ const dotSegment = /\/(?:\.|%2e){1,2}(?:[/;]|%3b|$)/i
  * Ambiguous are absolute, authority and asterisk form, empty and dot segments, `\`, `#`, control bytes and raw non-ASCII anywhere,
  * a path that isn't percent-encoded UTF-8 (so overlong forms of `/` and `.` too), and another spelling of the gateway's own
  * prefix (`/%5fgate`): the router would decode it to ours while the upstream may read it as its own. Upper and lower case differ, so
- * `/_GATE` is the upstream's. The query is only looked at for forbidden bytes.
+ * `/_GATE` is the upstream's. The query is only looked at for forbidden bytes. Dot segments and control bytes are also found where only
+ * a forgiving server sees them: encoded twice or thrice, in full width, before an encoded `?` (`isHiding`).
  */
 export function judgeTarget (target: string, ownPrefix: string): Judgement {
   if (target.charCodeAt(0) !== 47 || forbidden.test(target)) return 'ambiguous'
@@ -28,7 +30,7 @@ export function judgeTarget (target: string, ownPrefix: string): Judgement {
   const isOwn = isOwnPath(path, ownPrefix)
   if (!path.includes('%')) return isOwn ? 'own' : 'upstream'
   const decoded = forbiddenEncoded.test(path) ? undefined : decodePath(path)
-  if (decoded === undefined || isOwnPath(decoded, ownPrefix) !== isOwn) return 'ambiguous'
+  if (decoded === undefined || isOwnPath(decoded, ownPrefix) !== isOwn || isHiding(path)) return 'ambiguous'
   return isOwn ? 'own' : 'upstream'
 }
 

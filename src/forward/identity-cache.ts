@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts'
+import type { IdentityHeaderNames } from '../base/header-names.ts'
 import type { Principal } from '../directory/model.ts'
 import type { SessionRef } from '../session/session.ts'
 import { assertionLifetimeSeconds, signAssertion } from './assertion.ts'
 import { identityHeadersOf } from './identity-headers.ts'
-import type { SigningKeys } from './signing-keys.ts'
+import type { SigningKey, SigningKeys } from './signing-keys.ts'
 
 /** A signature costs more than all the rest of a request, so one serves a session until this close to its end. */
 const renewSecondsBeforeEnd = 60
@@ -12,36 +13,45 @@ const maxEntries = 20_000
 
 interface Entry {
   readonly principal: Principal
+  /** The key that signed. After it nothing of it is handed out: it may have been taken away. */
+  readonly kid: string
   /** Epoch ms. */
   readonly renewAt: number
   readonly headers: Promise<readonly string[]>
 }
 
 export interface IdentityCacheOptions {
-  readonly keys: SigningKeys
+  readonly keys: Pick<SigningKeys, 'current'>
+  readonly headerNames: IdentityHeaderNames
   /** Its origin is the assertion's `iss`. */
   readonly publicUrl: URL
   readonly clock: Clock
 }
 
-/** The identity headers of each session, assertion included, signed anew when the principal changed or the end is near. */
+/** The identity headers of each session, assertion included, signed anew when the principal or the key changed or the end is near. */
 export class IdentityCache {
+  /** Whoever hands on what clients send must know which names are ours. */
+  readonly headerNames: IdentityHeaderNames
   readonly #options: IdentityCacheOptions
   readonly #entries = new Map<SessionRef, Entry>()
 
   constructor (options: IdentityCacheOptions) {
     this.#options = options
+    this.headerNames = options.headerNames
   }
 
   /** A flat list of header names and values. Requests at once share one signature. */
   async headersFor (ref: SessionRef, principal: Principal): Promise<readonly string[]> {
     const now = this.#options.clock.now()
+    const key = this.#options.keys.current()
     const known = this.#entries.get(ref)
-    if (known !== undefined && now < known.renewAt && isSamePrincipal(known.principal, principal)) return await known.headers
+    const isFresh = known !== undefined && now < known.renewAt && known.kid === key.kid
+    if (isFresh && isSamePrincipal(known.principal, principal)) return await known.headers
     const entry: Entry = {
       principal,
+      kid: key.kid,
       renewAt: now + (assertionLifetimeSeconds - renewSecondsBeforeEnd) * 1000,
-      headers: this.#sign(principal, now),
+      headers: this.#sign(key, principal, now),
     }
     this.#remember(ref, entry)
     try {
@@ -52,9 +62,9 @@ export class IdentityCache {
     }
   }
 
-  async #sign (principal: Principal, now: number): Promise<readonly string[]> {
-    const { keys, publicUrl } = this.#options
-    return identityHeadersOf(principal, await signAssertion({ keys, issuer: publicUrl.origin, principal, now }))
+  async #sign (key: SigningKey, principal: Principal, now: number): Promise<readonly string[]> {
+    const { publicUrl } = this.#options
+    return identityHeadersOf(this.headerNames, principal, await signAssertion({ key, issuer: publicUrl.origin, principal, now }))
   }
 
   #remember (ref: SessionRef, entry: Entry): void {

@@ -1,20 +1,20 @@
-import { identityHeaders } from '../base/header-names.ts'
+import type { IdentityHeaderNames } from '../base/header-names.ts'
 import type { Principal } from '../directory/model.ts'
 
 /**
  * The headers that tell the upstream who is there, as a flat list of names and values. Every value is percent-encoded UTF-8 where it
  * isn't visible ASCII, so `decodeURIComponent` gives the exact text and a plain id stays as it is.
  */
-export function identityHeadersOf (principal: Principal, assertion: string): readonly string[] {
+export function identityHeadersOf (names: IdentityHeaderNames, principal: Principal, assertion: string): readonly string[] {
   return [
-    identityHeaders.tenant, encodeHeaderValue(principal.tenantId),
-    identityHeaders.user, encodeHeaderValue(principal.userName),
-    identityHeaders.name, encodeHeaderValue(principal.name.replace(loneSurrogate, '\ufffd')),
-    identityHeaders.role, encodeHeaderValue(principal.role),
-    identityHeaders.department, encodeHeaderValue(principal.departmentCode),
-    identityHeaders.instance, encodeHeaderValue(principal.instanceId),
-    identityHeaders.access, principal.access,
-    identityHeaders.assertion, assertion,
+    names.tenant, encodeHeaderValue(principal.tenantId),
+    names.user, encodeHeaderValue(principal.userName),
+    names.name, encodeHeaderValue(principal.name.replace(loneSurrogate, '\ufffd')),
+    names.role, encodeHeaderValue(principal.role),
+    names.department, encodeHeaderValue(principal.departmentCode),
+    names.instance, encodeHeaderValue(principal.instanceId),
+    names.access, principal.access,
+    names.assertion, assertion,
   ]
 }
 

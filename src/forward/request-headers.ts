@@ -1,11 +1,15 @@
 import type { FastifyRequest } from 'fastify'
-import { foldHeaderName, hopByHopHeaders } from '../base/header-names.ts'
+import type { ClientAddressOf } from '../base/client-address.ts'
+import { foldHeaderName, hopByHopHeaders, type IdentityHeaderNames } from '../base/header-names.ts'
 import { isOwnCookie, ownCookiePrefix } from '../session/cookies.ts'
 
 type Treatment = 'send' | 'drop' | 'cookie'
 
-/** Names by fold that only the gateway may tell the upstream, besides all of `x-identity-…` and `x-forwarded-…` (T-01, C-36, C-38). */
-const ownNames: ReadonlySet<string> = new Set([
+/**
+ * Names by fold that only the gateway may tell the upstream, besides the configured ones and all of `x-identity-…` and `x-forwarded-…`
+ * (T-01, C-36, C-38).
+ */
+const fixedOwnNames: ReadonlySet<string> = new Set([
   'forwarded', 'x-real-ip', 'x-request-id', 'x-original-url', 'x-original-uri', 'x-rewrite-url',
 ])
 /**
@@ -27,17 +31,22 @@ export type BuildRequestHeaders = (request: FastifyRequest, identity: readonly s
  * lists). Ours is not looked at again, so nothing that the client sends can take it away (T-07, C-37).
  *
  * @param publicUrl what `x-forwarded-proto` and `x-forwarded-host` say: the configured address, never the client's `Host`
+ * @param clientAddressOf what `x-forwarded-for` says: one address, and nothing that the client wrote itself (T-21)
+ * @param identityNames the names under which an identity is told here
  */
-export function createRequestHeaders (publicUrl: URL): BuildRequestHeaders {
+export function createRequestHeaders (
+  publicUrl: URL, clientAddressOf: ClientAddressOf, identityNames: IdentityHeaderNames,
+): BuildRequestHeaders {
   const scheme = publicUrl.protocol.slice(0, -1)
   const host = publicUrl.host
+  const ownNames = new Set([...fixedOwnNames, ...Object.values(identityNames).map(foldHeaderName)])
   const known = new Map<string, Treatment>()
 
   function treatmentOf (name: string): Treatment {
     let treatment = known.get(name)
     if (treatment === undefined) {
       if (known.size >= maxKnownNames) known.clear()
-      treatment = judgeName(name)
+      treatment = judgeName(name, ownNames)
       known.set(name, treatment)
     }
     return treatment
@@ -48,7 +57,7 @@ export function createRequestHeaders (publicUrl: URL): BuildRequestHeaders {
     const listed = listedNames(connection)
     // Ours stand first: an upstream that reads so many fields and no more must not lose them behind the client's.
     const headers: string[] = [
-      ...identity, 'x-forwarded-for', request.ip, 'x-forwarded-proto', scheme, 'x-forwarded-host', host, 'x-request-id', request.id,
+      ...identity, 'x-forwarded-for', clientAddressOf(request.raw), 'x-forwarded-proto', scheme, 'x-forwarded-host', host, 'x-request-id', request.id,
     ]
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const name = rawHeaders[index] ?? ''
@@ -65,7 +74,7 @@ export function createRequestHeaders (publicUrl: URL): BuildRequestHeaders {
   }
 }
 
-function judgeName (name: string): Treatment {
+function judgeName (name: string, ownNames: ReadonlySet<string>): Treatment {
   const fold = foldHeaderName(name)
   if (fold === 'cookie') return 'cookie'
   if (hopByHopHeaders.has(fold) || answeredHere.has(fold) || ownNames.has(fold)) return 'drop'

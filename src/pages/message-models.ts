@@ -1,10 +1,10 @@
 import type { RefusalReason } from '../directory/refusal.ts'
-import { signInLocation } from './sign-in-location.ts'
+import { chooseLocation, signInLocation } from './sign-in-location.ts'
 import type { Link, MessageModel, SupportModel } from './templates.ts'
 import type { FaultCode, PageTexts } from './texts/page-texts.ts'
 import type { FaultView, RefusalView } from './views.ts'
 
-type NextStep = 'try-again' | 'sign-in' | 'open-application' | 'none'
+type NextStep = 'try-again' | 'sign-in' | 'open-application' | 'choose' | 'none'
 
 // A loop gets no button: it would turn the next round. Who was let in and is cut off now may try again after a word with the
 // administrator; who holds a spent address is sent to a fresh start.
@@ -19,6 +19,7 @@ const stepsAfterRefusal: Readonly<Record<RefusalReason, NextStep>> = {
   'instance-expired': 'sign-in',
   'instance-frozen': 'sign-in',
   'instance-released': 'sign-in',
+  'choice-needed': 'choose',
   'callback-malformed': 'sign-in',
   'authorization-denied': 'try-again',
   'flow-unknown': 'sign-in',
@@ -30,33 +31,40 @@ const stepsAfterRefusal: Readonly<Record<RefusalReason, NextStep>> = {
   'marketplace-unavailable': 'try-again',
   'login-loop': 'none',
   'confirmation-expired': 'sign-in',
+  'role-missing': 'open-application',
   'cross-site-request': 'sign-in',
   'session-missing': 'sign-in',
+  'too-many-requests': 'sign-in',
 }
 
 const stepsAfterFault: Readonly<Record<FaultCode, NextStep>> = {
   GW_STORAGE_UNAVAILABLE: 'try-again',
+  GW_STORAGE_MOVED: 'try-again',
   GW_STORAGE_CORRUPT: 'none',
+  GW_SESSION_RENEWAL_PENDING: 'try-again',
   GW_UPSTREAM_UNREACHABLE: 'try-again',
   GW_UPSTREAM_TIMEOUT: 'open-application',
   GW_REQUEST_PATH_AMBIGUOUS: 'open-application',
   GW_REQUEST_METHOD_REFUSED: 'open-application',
   GW_REQUEST_UPGRADE_REFUSED: 'none',
+  GW_REQUEST_HEADERS_TOO_LARGE: 'try-again',
   GW_REQUEST_INVALID: 'open-application',
   GW_REQUEST_NOT_FOUND: 'open-application',
+  GW_REQUEST_NOT_FORWARDED: 'try-again',
   GW_INTERNAL: 'try-again',
 }
 
 export function refusalMessage (view: RefusalView, texts: PageTexts, prefix: string): MessageModel {
   const signIn = signInLocation(prefix, { returnTo: view.returnTo })
-  const step = linkFor(stepsAfterRefusal[view.reason], texts, { again: signIn, signIn, application: view.returnTo ?? '/' })
+  const choose = chooseLocation(prefix, view.returnTo)
+  const step = linkFor(stepsAfterRefusal[view.reason], texts, { again: signIn, signIn, application: view.returnTo ?? '/', choose })
   const renewal = view.renewUrl === undefined ? undefined : { href: view.renewUrl, label: texts.actions.renew }
   return {
     ...texts.refusals[view.reason],
     tone: 'refusal',
     cause: view.cause === undefined ? undefined : texts.loopCauses[view.cause],
     whatToDoHeading: texts.whatToDo,
-    retryHint: undefined,
+    retryHint: view.retryAfterSeconds === undefined ? undefined : texts.retryIn(view.retryAfterSeconds),
     action: renewal ?? step,
     alternative: renewal === undefined ? undefined : step,
     support: supportOf(view, view.reason, texts),
@@ -71,7 +79,9 @@ export function faultMessage (view: FaultView, texts: PageTexts, prefix: string)
     whatToDoHeading: texts.whatToDo,
     retryHint: view.retryAfterSeconds === undefined ? undefined : texts.retryIn(view.retryAfterSeconds),
     // The empty reference is the page's own address: what failed is asked for again, by GET.
-    action: linkFor(stepsAfterFault[view.code], texts, { again: '', signIn: signInLocation(prefix), application: '/' }),
+    action: linkFor(stepsAfterFault[view.code], texts, {
+      again: '', signIn: signInLocation(prefix), application: '/', choose: chooseLocation(prefix),
+    }),
     alternative: undefined,
     support: supportOf(view, view.code, texts),
   }
@@ -90,11 +100,14 @@ export function signedOutMessage (texts: PageTexts, prefix: string): MessageMode
   }
 }
 
-function linkFor (step: NextStep, { actions }: PageTexts, to: { again: string, signIn: string, application: string }): Link | undefined {
+interface Targets { readonly again: string, readonly signIn: string, readonly application: string, readonly choose: string }
+
+function linkFor (step: NextStep, { actions }: PageTexts, to: Targets): Link | undefined {
   switch (step) {
     case 'try-again': return { href: to.again, label: actions.tryAgain }
     case 'sign-in': return { href: to.signIn, label: actions.signIn }
     case 'open-application': return { href: to.application, label: actions.openApplication }
+    case 'choose': return { href: to.choose, label: actions.choose }
     case 'none': return undefined
   }
 }

@@ -1,5 +1,5 @@
 import { locales, type Locale } from './choose-locale.ts'
-import { confirmModel, signInModel, signOutModel } from './form-models.ts'
+import { accountModel, chooseModel, confirmModel, signInModel, signOutModel } from './form-models.ts'
 import { loadAssets } from './load-assets.ts'
 import { faultMessage, refusalMessage, signedOutMessage } from './message-models.ts'
 import { pageHeaders } from './page-headers.ts'
@@ -7,7 +7,7 @@ import type { Page } from './send-page.ts'
 import { signInLocation } from './sign-in-location.ts'
 import { compileTemplates, type LanguageLink, type TemplateModels } from './templates.ts'
 import { textsOf } from './texts/texts-of.ts'
-import type { ConfirmView, FaultView, RefusalView, SignedOutView, SignInView, SignOutView } from './views.ts'
+import type { AccountView, ChooseView, ConfirmView, FaultView, RefusalView, SignedOutView, SignInView, SignOutView } from './views.ts'
 
 export interface PagesOptions {
   /** Where the gateway's own addresses begin, such as `/_gate`. */
@@ -23,6 +23,10 @@ export interface Pages {
   signIn (view: SignInView): Page
   /** "Continue as … of …?" for a login that this browser did not start. */
   confirm (view: ConfirmView): Page
+  /** Which of several purchases to work in. */
+  choose (view: ChooseView): Page
+  /** One's own sessions. */
+  account (view: AccountView): Page
   signOut (view: SignOutView): Page
   signedOut (view: SignedOutView): Page
   refusal (view: RefusalView): Page
@@ -62,6 +66,14 @@ export function createPages ({ prefix, applicationName, publicUrl }: PagesOption
       const title = model.title.map(({ text }) => text).join('')
       // What the application does with somebody who just came in is its own affair, also if it sends them on.
       return page({ ...view, title, formActions: [publicUrl] }, 'confirm', model)
+    },
+    choose (view) {
+      const model = chooseModel(view, textsOf(view.locale), prefix)
+      return page({ ...view, title: model.title, formActions: [publicUrl] }, 'choose', model)
+    },
+    account (view) {
+      const model = accountModel(view, textsOf(view.locale), prefix, applicationName)
+      return page({ ...view, title: model.title }, 'account', model)
     },
     signOut (view) {
       const model = signOutModel(view, textsOf(view.locale), prefix, applicationName)

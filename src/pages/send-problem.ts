@@ -12,13 +12,15 @@ export interface Problem {
   readonly supportCode: string
   /** Where to send the person, for a script that can't follow a redirect to sign-in (C-49). */
   readonly signInUrl?: string
+  /** Where the person chooses another purchase, if that is what helps. */
+  readonly chooseUrl?: string
   /** Where the purchase is renewed, if that is what helps. */
   readonly renewUrl?: string
 }
 
 /** Answers with `application/problem+json` (RFC 9457). */
 export function sendProblem (reply: FastifyReply, problem: Problem): FastifyReply {
-  const { because, status, locale, supportCode, signInUrl, renewUrl } = problem
+  const { because, status, locale, supportCode, signInUrl, chooseUrl, renewUrl } = problem
   const { title, whatHappened, whatToDo } = explain(problem)
   return reply
     .code(status)
@@ -38,6 +40,7 @@ export function sendProblem (reply: FastifyReply, problem: Problem): FastifyRepl
       ...because,
       supportCode,
       ...(signInUrl !== undefined && { signInUrl }),
+      ...(chooseUrl !== undefined && { chooseUrl }),
       ...(renewUrl !== undefined && { renew_url: renewUrl }),
     }))
 }

@@ -16,6 +16,15 @@ export function signInLocation (prefix: string, { returnTo = '/', because = 'no-
   return `${prefix}/sign-in${query.size > 0 ? `?${query}` : ''}`
 }
 
+/**
+ * Address of the page on which a purchase is chosen.
+ *
+ * @param returnTo already judged by `parseReturnTo`
+ */
+export function chooseLocation (prefix: string, returnTo = '/'): string {
+  return `${prefix}/choose${returnTo === '/' ? '' : `?${new URLSearchParams({ return_to: returnTo })}`}`
+}
+
 /** Reads `because` back from a query; anything that the sign-in page has no notice for is nothing. */
 export function parseLoginReason (value: unknown): LoginReason | undefined {
   return typeof value === 'string' && Object.hasOwn(english.signIn.notices, value) ? value as LoginReason : undefined

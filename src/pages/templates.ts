@@ -16,6 +16,15 @@ export interface Form {
   readonly fields: ReadonlyArray<{ readonly name: string, readonly value: string }>
 }
 
+/** A form that is one button, with what it stands for. */
+export interface Option {
+  readonly title: string
+  readonly facts: Facts
+  /** Short words beside the title. */
+  readonly marks: readonly string[]
+  readonly form: Form
+}
+
 export interface MessageModel {
   readonly tone: 'refusal' | 'fault' | 'done'
   readonly title: string
@@ -60,11 +69,32 @@ export interface TemplateModels {
   }
   confirm: {
     readonly title: readonly Segment[]
+    readonly current: readonly Segment[]
     readonly explanation: string
     readonly facts: Facts
     readonly form: Form
     readonly notMe: Link
     readonly notMeHint: string
+  }
+  choose: {
+    readonly title: string
+    /** Account and enterprise. */
+    readonly who: string
+    readonly explanation: string
+    readonly options: readonly Option[]
+    readonly cancel: Link | undefined
+  }
+  account: {
+    readonly title: string
+    readonly facts: Facts
+    readonly explanation: string
+    readonly sessions: ReadonlyArray<{
+      readonly mark: string | undefined
+      readonly facts: Facts
+      /** `name` is the button's for who hears it: which sign-in of several it ends. It begins with what is seen (WCAG 2.5.3). */
+      readonly form: Form & { readonly name: string } | undefined
+    }>
+    readonly signOut: Link
   }
   'sign-out': {
     readonly title: string
@@ -80,7 +110,7 @@ export interface Templates {
   render<Name extends keyof TemplateModels> (name: Name, model: TemplateModels[Name]): string
 }
 
-const names: ReadonlyArray<keyof TemplateModels> = ['layout', 'sign-in', 'confirm', 'sign-out', 'message']
+const names: ReadonlyArray<keyof TemplateModels> = ['layout', 'sign-in', 'confirm', 'choose', 'account', 'sign-out', 'message']
 
 /**
  * Reads and compiles all of `views/*.eta`. Eta's core build can't touch the disk, so a request never does, and a name from a

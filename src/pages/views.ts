@@ -1,4 +1,4 @@
-import type { Principal } from '../directory/model.ts'
+import type { AccessLevel, Principal, Role } from '../directory/model.ts'
 import type { RefusalReason } from '../directory/refusal.ts'
 import type { LoginReason } from '../session/authentication.ts'
 import type { Locale } from './choose-locale.ts'
@@ -24,7 +24,47 @@ export interface SignInView extends Omit<View, 'here'> {
 
 export interface ConfirmView extends View {
   readonly person: Person
+  /** Somebody else who is signed in until the answer. */
+  readonly current?: Person | undefined
   readonly antiForgery: string
+}
+
+/** A purchase that may be chosen, by what a person tells it from others. */
+export interface Choice {
+  readonly instanceId: string
+  /** What was bought, as the marketplace calls it. */
+  readonly product?: string
+  /** The order, or what else tells it from the others. */
+  readonly order: string
+  /** Epoch ms. */
+  readonly paidUntil?: number
+  readonly role: Role
+  readonly access: AccessLevel
+  readonly isCurrent: boolean
+}
+
+export interface ChooseView extends View {
+  readonly userName: string
+  readonly tenantName: string
+  /** Comes back with the answer. */
+  readonly question: string
+  readonly choices: readonly Choice[]
+  /** Already judged by `parseReturnTo`. */
+  readonly returnTo: string
+  /** Why the person is asked: fresh from sign-in, by the wish to change, or since the purchase worked in is closed. */
+  readonly because: 'sign-in' | 'wish' | 'closed'
+}
+
+export interface AccountView extends View {
+  readonly person: Person
+  /** One's own, the current one first; times in epoch ms. */
+  readonly sessions: ReadonlyArray<{
+    readonly ref: string
+    readonly createdAt: number
+    readonly lastSeenAt: number
+    readonly endsAt: number
+    readonly isCurrent: boolean
+  }>
 }
 
 export interface SignOutView extends View {
@@ -51,6 +91,8 @@ export interface RefusalView extends SupportView {
   readonly cause?: LoopCause
   /** Where the purchase is renewed; makes the button appear. */
   readonly renewUrl?: string
+  /** As sent in `Retry-After`. */
+  readonly retryAfterSeconds?: number
 }
 
 export interface FaultView extends SupportView {

@@ -5,7 +5,7 @@ import type { InstanceId } from '../directory/model.ts'
 import type { OrderQuery } from './order-query.ts'
 import type { WriteProvisioningLog } from './provisioning-log.ts'
 import { versionAt } from '../directory/push-version.ts'
-import type { Schedule } from './schedule.ts'
+import type { Schedule } from '../base/schedule.ts'
 
 export interface LearnPurchaseOptions {
   readonly orders: Pick<OrderQuery, 'find'>

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { LeaseStore } from '../base/lease-store.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
 import type { OrderKey } from '../directory/instance.ts'
 import type { InstanceId } from '../directory/model.ts'
@@ -9,11 +10,12 @@ import { openOrderQuery, type OrderQueryOptions } from './order-query.ts'
 import { OutboxWorker } from './outbox-worker.ts'
 import { openProvisioningHook, type ProvisioningOptions } from './provisioning-hook.ts'
 import type { WriteProvisioningLog } from './provisioning-log.ts'
-import { scheduleByTimer } from './schedule.ts'
+import { scheduleByTimer } from '../base/schedule.ts'
 
 export interface OpenProvisioningOptions {
   readonly directory: DirectoryStore
   readonly outbox: Outbox
+  readonly leases: LeaseStore
   readonly clock: Clock
   readonly dangerouslyAllowHttp: boolean
   readonly log: WriteProvisioningLog
@@ -23,11 +25,19 @@ export interface OpenProvisioningOptions {
   readonly orderQuery?: OrderQueryOptions
 }
 
-/** What the push room may ask of the seller's system and of the marketplace; each part is there if it was set up. */
+/** Who is asked beside the directory while the marketplace waits; each part is absent if the seller has not set it up. */
 export interface Provisioning {
+  /**
+   * Tells the seller's system what waits for this instance. Resolves when its answer is committed, or when there is none in time.
+   * With it, an instance is ready only once the seller's system says so.
+   */
   readonly wake?: (instanceId: InstanceId) => Promise<void>
   readonly askChange?: AskChange
+  /** Asks the marketplace what an order bought and commits it. */
   readonly refreshPurchase?: (order: OrderKey) => Promise<void>
+}
+
+export interface OpenedProvisioning extends Provisioning {
   /** As the store's, but the outbox is looked at after each change of an instance. */
   readonly commit: DirectoryStore['commit']
   /** Takes up what an earlier process has left. */
@@ -36,13 +46,14 @@ export interface Provisioning {
 }
 
 /** Wires the hook, the outbox's delivery and the order query. The outbox is emptied also where nobody listens. */
-export function openProvisioning (options: OpenProvisioningOptions): Provisioning {
-  const { directory, outbox, clock, log, dangerouslyAllowHttp } = options
+export function openProvisioning (options: OpenProvisioningOptions): OpenedProvisioning {
+  const { directory, outbox, leases, clock, log, dangerouslyAllowHttp } = options
   const hook = options.hook && openProvisioningHook({ ...options.hook, clock, dangerouslyAllowHttp })
   const orders = options.orderQuery && openOrderQuery({ ...options.orderQuery, clock, dangerouslyAllowHttp })
   const purchases = orders && new LearnPurchase({ orders, directory, clock, schedule: scheduleByTimer, log })
   const worker = new OutboxWorker({
     outbox,
+    leases,
     directory,
     clock,
     log,

@@ -1,11 +1,15 @@
+import type { LeaseStore } from '../base/lease-store.ts'
+import { createRandomId } from '../base/random-id.ts'
 import type { InstanceId } from '../directory/model.ts'
 import type { Outbox, OutboxEntry } from '../directory/outbox.ts'
 import { deliverEvent, retryAt, type DeliveryParts } from './deliver-event.ts'
 import { OutboxQueues } from './outbox-queues.ts'
-import type { Schedule } from './schedule.ts'
+import type { Schedule } from '../base/schedule.ts'
 
 export interface OutboxWorkerOptions extends Omit<DeliveryParts, 'random'> {
   readonly outbox: Outbox
+  /** Of several gateways on one store one at a time tells an instance's events. */
+  readonly leases: Pick<LeaseStore, 'acquire' | 'release'>
   readonly schedule: Schedule
   /** As in `DeliveryParts`; `Math.random` if absent. */
   readonly random?: () => number
@@ -14,6 +18,10 @@ export interface OutboxWorkerOptions extends Omit<DeliveryParts, 'random'> {
 /** How many instances' events are told at the same time. */
 const parallelDeliveries = 4
 const rereadMilliseconds = 5_000
+/** How soon a gateway takes up what another one has left behind. */
+const lookMilliseconds = 30_000
+/** Longer than the order query and the hook may take together, so that nobody else begins meanwhile. */
+const leaseMilliseconds = 120_000
 
 /**
  * Tells the seller's system of the events in the outbox: each at least once, those of one instance one after the other. A head that
@@ -22,6 +30,7 @@ const rereadMilliseconds = 5_000
 export class OutboxWorker {
   readonly #options: OutboxWorkerOptions & DeliveryParts
   readonly #queues = new OutboxQueues()
+  readonly #holder = createRandomId()
   readonly #underWay = new Map<InstanceId, Promise<void>>()
   readonly #waiting = new Map<InstanceId, Set<() => void>>()
   #reading: Promise<void> = Promise.resolve()
@@ -74,13 +83,15 @@ export class OutboxWorker {
   async #readOutbox (): Promise<void> {
     const { outbox, log, schedule } = this.#options
     if (this.#isClosed) return
+    let nextMilliseconds = lookMilliseconds
     try {
       this.#queues.take(await outbox.list())
     } catch (err) {
       log('error', { event: 'provisioning.outbox-unreadable', err }, 'the outbox could not be read')
-      this.#cancelReading()
-      this.#cancelReading = schedule(rereadMilliseconds, () => { void this.#read() })
+      nextMilliseconds = rereadMilliseconds
     }
+    this.#cancelReading()
+    if (!this.#isClosed) this.#cancelReading = schedule(nextMilliseconds, () => { void this.#read() })
     this.#proceed()
   }
 
@@ -111,9 +122,35 @@ export class OutboxWorker {
   }
 
   async #deliver (entry: OutboxEntry): Promise<void> {
-    const { outbox, log } = this.#options
-    const { sequence, event } = entry
+    const { leases, clock, log } = this.#options
+    const { event } = entry
+    const lease = `events:${event.instanceId}`
     try {
+      if (await leases.acquire(lease, this.#holder, clock.now(), leaseMilliseconds)) {
+        // Not given back, it runs out by itself.
+        await this.#tell(entry).finally(() => leases.release(lease, this.#holder).catch(() => {}))
+      } else {
+        this.#queues.replace(entry, { ...entry, notBefore: clock.now() + rereadMilliseconds })
+      }
+    } catch (err) {
+      // The store is in trouble: the outbox still holds the event as it was, and this process waits as after any failure.
+      const attempts = entry.attempts + 1
+      this.#queues.replace(entry, { ...entry, attempts, notBefore: retryAt(this.#options, attempts) })
+      log('error', { event: 'provisioning.not-kept', webhookId: event.id, type: event.type, instanceId: event.instanceId, err }, 'what became of an event could not be kept')
+    }
+  }
+
+  /** Under the lease, so what another gateway has made of the entry is in the store. */
+  async #tell (known: OutboxEntry): Promise<void> {
+    const { outbox, clock } = this.#options
+    const { sequence } = known
+    const stored = await outbox.find(sequence)
+    if (stored === undefined) {
+      this.#queues.remove(known)
+    } else if (stored.notBefore > clock.now()) {
+      this.#queues.replace(known, stored)
+    } else {
+      const entry = { ...stored, attempts: Math.max(stored.attempts, known.attempts) }
       const delivery = await deliverEvent(this.#options, entry)
       if (delivery.kind === 'heard') {
         await outbox.remove(sequence)
@@ -123,11 +160,6 @@ export class OutboxWorker {
         await outbox.postpone(sequence, attempts, notBefore)
         this.#queues.replace(entry, { ...entry, attempts, notBefore })
       }
-    } catch (err) {
-      // The store is in trouble: the outbox still holds the event as it was, and this process waits as after any failure.
-      const attempts = entry.attempts + 1
-      this.#queues.replace(entry, { ...entry, attempts, notBefore: retryAt(this.#options, attempts) })
-      log('error', { event: 'provisioning.not-kept', webhookId: event.id, type: event.type, instanceId: event.instanceId, err }, 'what became of an event could not be kept')
     }
   }
 

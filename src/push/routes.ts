@@ -3,6 +3,7 @@ import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } f
 import type { Secret } from '../base/secret.ts'
 import { BodyBudget, NoRoomForBody } from './body-budget.ts'
 import { discardBody } from './discard-body.ts'
+import type { FailedCalls } from './failed-calls.ts'
 import { kitInterfaces } from './kit/kit-interfaces.ts'
 import { firstKeyOf } from './push-keys.ts'
 import { answerOf, type PushOutcome, type PushReport, type SignatureScheme } from './push-report.ts'
@@ -15,6 +16,8 @@ export interface PushRoutesOptions extends ReceivePushOptions {
   readonly bodyPatienceMilliseconds?: number
   /** How much of all bodies may be in memory at once; 64 MiB if absent. */
   readonly bodyBudgetBytes?: number
+  /** Keeps clients apart that send calls without a good signature; nobody is kept apart if absent. */
+  readonly failedCalls?: FailedCalls
 }
 
 /** The marketplace itself gives up after 20 s at most (sync.md §0.4). */
@@ -34,6 +37,7 @@ const baseBodyLimit = 1024 * 1024
 export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, options) => {
   const receivePush = createReceivePush(options)
   const budget = new BodyBudget(options.bodyBudgetBytes ?? bodyBudgetBytes)
+  const { failedCalls = { note: () => {}, pass: (_request, _bytes, verify) => verify() } } = options
 
   // The bytes as they came are what is signed, whatever their label says (T-22).
   scope.removeAllContentTypeParsers()
@@ -44,9 +48,15 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
     request.raw.headers['content-type'] = 'application/octet-stream'
   })
 
+  const conclude = async (request: FastifyRequest, reply: FastifyReply, received: ReceivedPush): Promise<FastifyReply> => {
+    const { keyIndex, outcome } = received.report
+    if (keyIndex === undefined && outcome !== 'body-no-room') failedCalls.note(request.raw)
+    return answer(request, reply, received)
+  }
+
   /** What was decided without looking at the signature is signed with the first key of the kind. */
   const refuse = async (request: FastifyRequest, reply: FastifyReply, scheme: SignatureScheme, refusal: Pick<PushReport, 'outcome' | 'cause'>) =>
-    answer(request, reply, {
+    conclude(request, reply, {
       report: { scheme, interface: kitNameOf(request), ...refusal },
       signingKey: firstKeyOf(keyKindOf(scheme), options.keys.current()),
     })
@@ -62,10 +72,10 @@ export const pushRoutes: FastifyPluginAsync<PushRoutesOptions> = async (scope, o
     errorHandler: async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
       refuse(request, reply, scheme, { outcome: outcomeOf(error), cause: error }),
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const received = await receivePush(toCall(request), (what, err) => {
+      const received = await failedCalls.pass(request.raw, bodyOf(request).length, () => receivePush(toCall(request), (what, err) => {
         request.log.error({ event: 'push.background-fault', what, err }, 'something beside an answered push failed')
-      })
-      return answer(request, reply, received)
+      }))
+      return received === undefined ? refuse(request, reply, scheme, { outcome: 'body-no-room' }) : conclude(request, reply, received)
     },
   })
 

@@ -15,12 +15,18 @@ export interface AuthenticateDeps {
   readonly clock: Clock
   readonly limits: SessionLimits
   readonly contract: ContractRules
-  readonly renew: Renewal
+  readonly renewal: Pick<Renewal, 'attempt' | 'finish'>
   /** Told of what went wrong beside a request, with nobody to answer to. */
   readonly onBackgroundFault: (error: unknown, ref: SessionRef) => void
 }
 
 export type Authenticate = (cookieHeader: string | undefined) => Promise<Authentication>
+
+/**
+ * Whether a session that let a request in would let it in now. As `Authenticate` judges, but for one thing: it is asked by us, not by
+ * the person, so it is no sign of life and moves no idle limit.
+ */
+export type Recheck = (ref: SessionRef) => Promise<Authentication>
 
 type Allowance = Extract<AccessDecision, { kind: 'allow' }>
 type StaleTokens = Exclude<ReturnType<typeof judgeTokens>, 'fresh'>
@@ -32,14 +38,14 @@ const idForm = /^[\w-]{43}$/
  * one of the tenant's revision; the directory's rows are read again only after a push for the
  * tenant, or when the time has come at which the decision said that it ends.
  */
-export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
-  const { sessions, directory, clock, limits, contract, renew } = deps
+export function createAuthenticator (deps: AuthenticateDeps): { readonly authenticate: Authenticate, readonly recheck: Recheck } {
+  const { sessions, directory, clock, limits, contract, renewal } = deps
   // The store hands out the same object as long as the session is unchanged.
   const decisions = new WeakMap<Session, { revision: number, decision: Allowance }>()
 
   async function decide (session: Session, revision: number, now: number): Promise<AccessDecision> {
     const view = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
-    const decision = decideAccess(view, { now, contract, knownLoss: session.knownLoss })
+    const decision = decideAccess(view, { now, contract, knownLoss: session.knownLoss, chosen: session.instanceId })
     if (decision.kind === 'allow') decisions.set(session, { revision, decision })
     return decision
   }
@@ -53,22 +59,27 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
     work.catch((error: unknown) => { deps.onBackgroundFault(error, session.ref) })
   }
 
+  /** A concurrent write, such as a renewal's, only makes us look again: it may be the one sign of life for a long time. */
+  async function noteSighting (session: Session, now: number): Promise<void> {
+    for (let current: Session | undefined = session; current !== undefined && isSightingDue(current, now, limits);) {
+      if (await sessions.replace({ ...current, lastSeenAt: now, revision: current.revision + 1 })) return
+      current = await sessions.find(session.ref)
+    }
+  }
+
   /** `undefined` if the session may go on. */
   async function treatTokens (session: Session, state: StaleTokens): Promise<Authentication | undefined> {
     switch (state) {
       case 'ended': return await over(session, 'tokens-ended')
-      case 'await': return await renew(session) === 'renewed' ? undefined : await over(session, 'tokens-ended')
+      case 'await': return await renewal.finish(session) === 'renewed' ? undefined : await over(session, 'tokens-ended')
       case 'background':
-        inBackground(renew(session), session)
+        inBackground(renewal.attempt(session), session)
         return undefined
     }
   }
 
-  return async (cookieHeader) => {
-    const [id, ...others] = cookieValues(cookieHeader, cookieNames.session)
-    if (id === undefined) return { kind: 'login', because: 'no-cookie' }
-    if (others.length > 0) return { kind: 'login', because: 'cookie-ambiguous' }
-    const session = idForm.test(id) ? await sessions.find(sessionRefOf(id)) : undefined
+  const recheck: Recheck = async (ref) => {
+    const session = await sessions.find(ref)
     if (session === undefined) return { kind: 'login', because: 'session-unknown' }
 
     const now = clock.now()
@@ -76,21 +87,34 @@ export function createAuthenticate (deps: AuthenticateDeps): Authenticate {
     if (life !== 'live') return await over(session, life === 'idle' ? 'session-idle' : 'session-expired')
 
     // Read before the rows: a push in between makes this decision old, never the next one wrong.
-    const revision = directory.revisionOf('production', session.tenantId)
+    const revision = await directory.revisionOf('production', session.tenantId)
     const known = decisions.get(session)
     const isStanding = known !== undefined && known.revision === revision && now < (known.decision.until ?? Infinity)
     const decision = isStanding ? known.decision : await decide(session, revision, now)
     if (decision.kind === 'refuse') {
+      if (decision.reason === 'choice-needed') return { kind: 'choose', session }
       await sessions.end(session.ref)
       return { ...decision, ref: session.ref }
     }
+    // Other rights are for another session (T-12): what the application was told at the beginning of this one must not outlive them.
+    if (session.role !== undefined && session.role !== decision.principal.role) return await over(session, 'role-changed')
 
     const tokens = judgeTokens(session, now, limits)
     const outcome = tokens === 'fresh' ? undefined : await treatTokens(session, tokens)
     if (outcome !== undefined) return outcome
-    if (isSightingDue(session, now, limits)) {
-      inBackground(sessions.replace({ ...session, lastSeenAt: now, revision: session.revision + 1 }), session)
-    }
     return { kind: 'allow', session, principal: decision.principal }
   }
+
+  const authenticate: Authenticate = async (cookieHeader) => {
+    const [id, ...others] = cookieValues(cookieHeader, cookieNames.session)
+    if (id === undefined) return { kind: 'login', because: 'no-cookie' }
+    if (others.length > 0) return { kind: 'login', because: 'cookie-ambiguous' }
+    if (!idForm.test(id)) return { kind: 'login', because: 'session-unknown' }
+    const authentication = await recheck(sessionRefOf(id))
+    const now = clock.now()
+    if (authentication.kind === 'allow') inBackground(noteSighting(authentication.session, now), authentication.session)
+    return authentication
+  }
+
+  return { authenticate, recheck }
 }

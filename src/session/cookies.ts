@@ -11,6 +11,8 @@ export const cookieNames = {
   /** One cookie per pending login flow, so that tabs don't overwrite each other; the flow's short name follows. */
   flowPrefix: `${ownCookiePrefix}-flow-`,
   confirmation: `${ownCookiePrefix}-confirm`,
+  /** A sign-in that waits for the choice of a purchase. */
+  choice: `${ownCookiePrefix}-choice`,
   /** Counts rounds of sign-in within a minute: the loop guard. */
   starts: `${ownCookiePrefix}-starts`,
   language: `${ownCookiePrefix}-lang`,

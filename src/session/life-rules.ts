@@ -9,8 +9,9 @@ export interface SessionLimits {
 }
 
 const longestLeadMs = 300_000
-/** A repeat soon enough to catch a short outage, seldom enough not to add to one. */
-const retryAfterMs = 30_000
+/** A first repeat soon enough to catch a short outage; further ones so far apart that they don't add to a long one. */
+const firstRepeatMs = 30_000
+const longestRepeatMs = 120_000
 /** Written once a minute at most, so that reading a page isn't a disk write; sooner where the idle limit itself is short. */
 const longestRoundingMs = 60_000
 
@@ -28,9 +29,30 @@ export function renewalDueAt (tokens: TokenSet, now: number): number {
   return tokens.expiresAt - Math.min(longestLeadMs, Math.max(0, tokens.expiresAt - now) / 5)
 }
 
-/** @param askedSeconds the answer's `Retry-After`, obeyed where it asks for longer */
-export function nextAttemptAt (now: number, askedSeconds: number | undefined): number {
-  return now + Math.max(retryAfterMs, (askedSeconds ?? 0) * 1000)
+/** How far away the next attempt is after so many failures. `random` (0 to 1) spreads the sessions of an outage over half as much again. */
+export function repeatAfterMs (failures: number, random: number): number {
+  return Math.round(Math.min(firstRepeatMs * 2 ** (failures - 1), longestRepeatMs) * (1 + random / 2))
+}
+
+export interface FailedAttempts {
+  readonly failures: number
+  /** `Retry-After` of the last answer. */
+  readonly askedSeconds: number | undefined
+  /** 0 to 1 */
+  readonly random: number
+}
+
+/**
+ * When to try again. Our own patience ends with the session's grace, so that it isn't ended untried; the server's word doesn't
+ * (`login.md` Q12).
+ */
+export function nextAttemptAt (session: Session, now: number, attempts: FailedAttempts, limits: SessionLimits): number {
+  const own = Math.min(now + repeatAfterMs(attempts.failures, attempts.random), graceEndsAt(session, limits))
+  return Math.max(own, now + (attempts.askedSeconds ?? 0) * 1000)
+}
+
+function graceEndsAt ({ tokens }: Session, { renewalGraceSeconds }: SessionLimits): number {
+  return tokens.expiresAt + renewalGraceSeconds * 1000
 }
 
 /**
@@ -40,6 +62,6 @@ export function nextAttemptAt (now: number, askedSeconds: number | undefined): n
 export function judgeTokens (session: Session, now: number, limits: SessionLimits): 'fresh' | 'background' | 'await' | 'ended' {
   const { expiresAt, refreshToken } = session.tokens
   if (refreshToken === undefined) return now < expiresAt ? 'fresh' : 'ended'
-  if (now >= expiresAt + limits.renewalGraceSeconds * 1000) return 'await'
+  if (now >= graceEndsAt(session, limits)) return 'await'
   return now < session.renewalDueAt ? 'fresh' : 'background'
 }

@@ -14,12 +14,17 @@ export interface LoginFlow {
   /** Known only for `authorize`; the callback must name no other (T-43). */
   readonly tenantId?: TenantId
   readonly returnTo: string
+  /** Of an `authorize` flow with PKCE (RFC 7636 §4.1); the store keeps it sealed. */
+  readonly codeVerifier?: string
   /** Epoch ms. */
   readonly startedAt: number
   readonly expiresAt: number
 }
 
-/** A login that this browser did not start, checked and waiting for the person's word ("continue as …?"). One-time. */
+/** What ties a login to the person at the browser: our own `state`, a login that this browser began, or the person's word. */
+export type LoginProof = 'state' | 'marker' | 'confirmation'
+
+/** A checked login that waits for the person's word: "continue as …?", or which purchase to work in. One-time. */
 export interface PendingConfirmation {
   readonly ref: FlowRef
   readonly principal: Principal
@@ -27,6 +32,10 @@ export interface PendingConfirmation {
   readonly clientId: string
   readonly tokens: TokenSet
   readonly returnTo: string
+  /** Who it is has been settled by this: what is left is the choice of a purchase. */
+  readonly provenBy?: LoginProof
+  /** The round was counted when it was started anew. */
+  readonly isCounted?: true
   readonly expiresAt: number
 }
 
@@ -42,6 +51,8 @@ export interface LoginFlowStore {
   consumeConfirmation (ref: FlowRef): Promise<PendingConfirmation | undefined>
   /** `true` for the first caller with this digest, `false` for every other until `expiresAt`: a code is sent once (C-7). */
   claimCode (codeDigest: string, expiresAt: number): Promise<boolean>
+  /** Whether somebody has claimed it. What rests on that alone happens twice if two ask at once. */
+  isClaimed (codeDigest: string): Promise<boolean>
   /** Forgets what expired before `now` (epoch ms); returns how many. */
   sweep (now: number): Promise<number>
 }

@@ -1,73 +1,117 @@
-import type { Clock } from '../base/clock.ts'
-import { nextAttemptAt, renewalDueAt } from './life-rules.ts'
-import type { Session, SessionRef, TokenSet } from './session.ts'
-import type { SessionStore } from './session-store.ts'
+import { faults } from '../base/coded-errors.ts'
+import { judgeTokens, repeatAfterMs } from './life-rules.ts'
+import { attemptRenewal, renewalLeaseMs, type AttemptOutcome, type RenewalAttemptDeps } from './renewal-attempt.ts'
+import { RenewalLanes, type Barrier } from './renewal-lanes.ts'
+import type { Session, SessionRef } from './session.ts'
+import type { StoreChanges } from './store-changes.ts'
 
-/** What the authorization server said to a renewal. */
-export type RenewalAnswer =
-  | { readonly kind: 'renewed', readonly tokens: TokenSet }
-  /** It no longer wants this end-user, or no longer knows the token: the session is over. */
-  | { readonly kind: 'refused' }
-  /** It said nothing that could be understood: 5xx, 429, time-out, no connection. */
-  | { readonly kind: 'unavailable', readonly retryAfterSeconds?: number }
-
-export interface RenewalDeps {
-  readonly sessions: Pick<SessionStore, 'find' | 'replace' | 'end'>
-  readonly clock: Clock
-  readonly askForTokens: (session: Session) => Promise<RenewalAnswer>
-  /** `false` if the authorization server, asked with the new token, says that this is no longer its end-user (`login.md` Q13). */
-  readonly isStillKnown: (session: Session, tokens: TokenSet) => Promise<boolean>
+export interface RenewalDeps extends RenewalAttemptDeps {
+  readonly changes: StoreChanges
 }
 
-export type Renewal = (session: Session) => Promise<RenewalAnswer['kind']>
+export interface Renewal {
+  /** One attempt at most, beside a request; doesn't wait for another gateway's. */
+  attempt (session: Session): Promise<AttemptOutcome | Barrier>
+  /**
+   * For a request that can't go on without the outcome, for a bounded time: also waits for another gateway's attempt, and takes over
+   * where that one died.
+   *
+   * @returns `over` if the session can't go on: refused, ended meanwhile, or the attempt just made brought nothing
+   * @throws `GW_SESSION_RENEWAL_PENDING` when the time is over, or the authorization server has asked for time: nobody is signed out
+   * because somebody is slow
+   */
+  finish (session: Session): Promise<'renewed' | 'over'>
+  /** Starts no more attempts and waits for those under way, which are bounded: a token set that comes now is worth storing. */
+  close (): Promise<void>
+}
 
-/**
- * Renews a session's tokens; one flight per session, whoever else asks meanwhile shares it (T-28). A refresh token may be good for
- * one use only (`login.md` §6), so what came back is stored before anybody gets to use it.
- */
-export function createRenewal ({ sessions, clock, askForTokens, isStillKnown }: RenewalDeps): Renewal {
-  const flights = new Map<SessionRef, Promise<RenewalAnswer['kind']>>()
+/** How soon to look again for what another gateway does; most often its notification comes first. */
+const pollMs = 250
 
-  async function renew (session: Session): Promise<RenewalAnswer['kind']> {
-    const current = await sessions.find(session.ref)
-    if (current === undefined) return 'refused'
-    // Read before the flight that has just ended: to ask again with a token that is spent would end the session (T-28).
-    if (current.tokens.accessToken !== session.tokens.accessToken) return 'renewed'
-    if (current.renewalDueAt !== session.renewalDueAt) return 'unavailable'
+/** Renews sessions' tokens; one attempt at a time for each session, whoever else asks meanwhile shares it (T-28). */
+export function createRenewal (deps: RenewalDeps): Renewal {
+  const { sessions, clock, limits, callTimeoutSeconds } = deps
+  const lanes = new RenewalLanes(clock)
+  const flights = new Map<SessionRef, Promise<AttemptOutcome | Barrier>>()
+  const attemptDeps: RenewalAttemptDeps = { ...deps, askForTokens: askServer }
 
-    const answer = await askForTokens(session)
-    const now = clock.now()
-    switch (answer.kind) {
-      case 'renewed':
-        if (!await update(session.ref, { tokens: answer.tokens, renewalDueAt: renewalDueAt(answer.tokens, now) })) return 'refused'
-        return await isStillKnown(session, answer.tokens) ? 'renewed' : await end(session.ref)
-      case 'refused':
-        return await end(session.ref)
-      case 'unavailable':
-        await update(session.ref, { renewalDueAt: nextAttemptAt(now, answer.retryAfterSeconds) })
-        return 'unavailable'
+  async function fly (session: Session, isAwaited: boolean): Promise<AttemptOutcome | Barrier> {
+    const leave = await lanes.enter(session.tenantId, isAwaited)
+    if (typeof leave === 'string') return leave
+    try {
+      return await attemptRenewal(attemptDeps, session)
+    } finally {
+      leave()
     }
   }
 
-  async function end (ref: SessionRef): Promise<'refused'> {
-    await sessions.end(ref)
-    return 'refused'
+  /** What the server says to one session tells the others of its tenant whether to go there now. */
+  async function askServer (session: Session): ReturnType<RenewalDeps['askForTokens']> {
+    const answer = await deps.askForTokens(session)
+    const { tenantId } = session
+    if (answer.kind !== 'unavailable') lanes.open(tenantId)
+    else if (answer.retryAfterSeconds !== undefined) lanes.close(tenantId, clock.now() + answer.retryAfterSeconds * 1000, true)
+    else lanes.close(tenantId, clock.now() + repeatAfterMs(1, 0), false)
+    return answer
   }
 
-  /** `false` if the session was ended meanwhile; it stays ended. A concurrent write only makes us look again. */
-  async function update (ref: SessionRef, change: Partial<Session>): Promise<boolean> {
-    for (;;) {
-      const current = await sessions.find(ref)
-      if (current === undefined) return false
-      if (await sessions.replace({ ...current, ...change, revision: current.revision + 1 })) return true
-    }
-  }
-
-  return (session) => {
+  function attempt (session: Session, isAwaited: boolean): Promise<AttemptOutcome | Barrier> {
     const running = flights.get(session.ref)
     if (running !== undefined) return running
-    const flight = renew(session).finally(() => flights.delete(session.ref))
+    const flight = fly(session, isAwaited).finally(() => flights.delete(session.ref))
     flights.set(session.ref, flight)
     return flight
   }
+
+  async function finish (session: Session): Promise<'renewed' | 'over'> {
+    // Where another gateway died: until its time is over, and then a call.
+    const isLate = createDeadline(deps, renewalLeaseMs(callTimeoutSeconds) + pollMs + callTimeoutSeconds * 1000)
+    try {
+      for (let seen = session; ;) {
+        // Past the grace it is the server that has named this time; see `nextAttemptAt`.
+        if (clock.now() < seen.renewalDueAt) throw new faults.RenewalPending()
+        const outcome = await Promise.race([attempt(seen, true), isLate.promise])
+        if (outcome === 'renewed') return outcome
+        if (outcome === 'refused' || outcome === 'unavailable') return 'over'
+        if (outcome === 'asked' || outcome === 'late') throw new faults.RenewalPending()
+        if (outcome !== 'overtaken') await Promise.race([untilChanged(deps, session.ref), isLate.promise])
+        const current = await sessions.find(session.ref)
+        if (current === undefined) return 'over'
+        if (judgeTokens(current, clock.now(), limits) !== 'await') return 'renewed'
+        seen = current
+      }
+    } finally {
+      isLate.cancel()
+    }
+  }
+
+  return {
+    attempt: (session) => attempt(session, false),
+    finish,
+    async close () {
+      lanes.shut()
+      await Promise.allSettled(flights.values())
+    },
+  }
+}
+
+function createDeadline ({ schedule }: Pick<RenewalDeps, 'schedule'>, milliseconds: number): { promise: Promise<'late'>, cancel: () => void } {
+  let cancel = (): void => {}
+  const promise = new Promise<'late'>((resolve) => { cancel = schedule(milliseconds, () => { resolve('late') }) })
+  return { promise, cancel }
+}
+
+/** Resolves at the next notification about the session, or after a while without one. */
+function untilChanged ({ changes, schedule }: Pick<RenewalDeps, 'changes' | 'schedule'>, ref: SessionRef): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      stopListening()
+      cancel()
+      resolve()
+    }
+    const stopListening = changes.listen((change) => {
+      if (change.kind === 'anything' || (change.kind === 'session' && change.ref === ref)) wake()
+    })
+    const cancel = schedule(pollMs, wake)
+  })
 }

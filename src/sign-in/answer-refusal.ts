@@ -6,7 +6,7 @@ import type { Pages } from '../pages/pages.ts'
 import { requestLocale } from '../pages/request-locale.ts'
 import { sendPage } from '../pages/send-page.ts'
 import { sendProblem } from '../pages/send-problem.ts'
-import { signInLocation } from '../pages/sign-in-location.ts'
+import { chooseLocation, signInLocation } from '../pages/sign-in-location.ts'
 import type { LoopCause } from '../pages/texts/page-texts.ts'
 import { isNavigation } from '../base/request-kind.ts'
 
@@ -25,22 +25,27 @@ export interface RefusalAnswer {
   /** Where the person wanted to go, judged by `parseReturnTo`. */
   readonly returnTo?: string
   readonly cause?: LoopCause
+  /** Our own `lang` parameter; only under the prefix, since elsewhere it is the application's. */
+  readonly lang?: unknown
+  /** When it makes sense to come again. */
+  readonly retryAfterSeconds?: number
   /** More for the log line; short words and ids only. */
   readonly log?: Record<string, unknown>
 }
 
 /** One "no", told three times with the same reason and support code: page or problem body, and a log line (C-63). */
 export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest, reply: FastifyReply, answer: RefusalAnswer): FastifyReply {
-  const { reason, returnTo, cause } = answer
+  const { reason, returnTo, cause, retryAfterSeconds } = answer
   const renewal = answer.isRenewable === true ? { renewUrl: deps.renewUrl } : {}
   const supportCode = createSupportCode()
   const status = statusOf(reason)
-  const locale = requestLocale(request.headers)
+  const locale = requestLocale(request.headers, answer.lang)
   request.log.info({ event: 'access.refused', reason, supportCode, ...answer.log, ...(cause === undefined ? {} : { cause }) }, 'refused')
-  if (status === 503) reply.header('retry-after', '30')
+  if (retryAfterSeconds !== undefined || status === 503) reply.header('retry-after', String(retryAfterSeconds ?? 30))
   if (!isNavigation(request.headers)) {
     const signInUrl = signInLocation(deps.ownPrefix, { returnTo })
-    return sendProblem(reply, { because: { reason }, status, locale, supportCode, signInUrl, ...renewal })
+    const choice = reason === 'choice-needed' ? { chooseUrl: chooseLocation(deps.ownPrefix, returnTo) } : {}
+    return sendProblem(reply, { because: { reason }, status, locale, supportCode, signInUrl, ...choice, ...renewal })
   }
   const page = deps.pages.refusal({
     locale,
@@ -50,6 +55,7 @@ export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest,
     ...renewal,
     ...(returnTo === undefined ? {} : { returnTo }),
     ...(cause === undefined ? {} : { cause }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   })
   return sendPage(reply, status, page)
 }

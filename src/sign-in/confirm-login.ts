@@ -1,16 +1,19 @@
 import { isEqualInConstantTime, sha256 } from '../base/digest.ts'
 import type { ContractRules } from '../directory/contract.ts'
 import { decideAccess } from '../directory/decide-access.ts'
+import { decideEntry } from '../directory/open-instances.ts'
+import type { Principal } from '../directory/model.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
-import { cookieNames, cookieValues } from '../session/cookies.ts'
 import type { LoginFlowStore, PendingConfirmation } from '../session/login-flow.ts'
-import type { SessionId } from '../session/session.ts'
-import { startSession, type SessionLifeDeps } from '../session/start-session.ts'
-import { flowRefOf } from './flow-cookies.ts'
+import type { SessionStore } from '../session/session-store.ts'
+import type { SessionLifeDeps } from '../session/start-session.ts'
+import { findHeldSessions, isSameEndUser } from './held-sessions.ts'
 import { refused, type LoginRefusal } from './login-attempt.ts'
+import { admit, findPending, type Admission } from './pending-login.ts'
 
 export interface ConfirmLoginDeps extends SessionLifeDeps {
-  readonly flows: Pick<LoginFlowStore, 'findConfirmation' | 'consumeConfirmation'>
+  readonly sessions: Pick<SessionStore, 'create' | 'end' | 'find' | 'list'>
+  readonly flows: Pick<LoginFlowStore, 'findConfirmation' | 'consumeConfirmation' | 'saveConfirmation'>
   readonly directory: Pick<DirectoryStore, 'viewAccess'>
   readonly contract: ContractRules
 }
@@ -23,18 +26,25 @@ export interface OpenQuestion {
 
 /** `undefined` if this browser has no question open. */
 export async function findQuestion (
-  { flows, clock }: Pick<ConfirmLoginDeps, 'flows' | 'clock'>, cookieHeader: string | undefined,
+  deps: Pick<ConfirmLoginDeps, 'flows' | 'clock'>, cookieHeader: string | undefined,
 ): Promise<OpenQuestion | undefined> {
-  const [secret, ...others] = cookieValues(cookieHeader, cookieNames.confirmation)
-  if (secret === undefined || others.length > 0) return undefined
-  const pending = await flows.findConfirmation(flowRefOf(secret))
-  if (pending === undefined || clock.now() >= pending.expiresAt) return undefined
-  return { pending, antiForgery: antiForgeryOf(secret) }
+  const found = await findPending(deps, 'confirmation', cookieHeader)
+  return found === undefined ? undefined : { pending: found.pending, antiForgery: antiForgeryOf(found.secret) }
 }
 
-export type ConfirmOutcome =
-  | { readonly kind: 'signed-in', readonly sessionId: SessionId, readonly pending: PendingConfirmation }
-  | LoginRefusal
+/** Who is signed in until the answer, if that is somebody else: the page names both, so that nobody is switched unawares (T-11). */
+export async function findDisplaced (
+  deps: ConfirmLoginDeps, { principal }: PendingConfirmation, cookieHeader: string | undefined,
+): Promise<Principal | undefined> {
+  const { directory, contract, clock } = deps
+  const session = (await findHeldSessions(deps, cookieHeader)).find((one) => !isSameEndUser(one, principal))
+  if (session === undefined) return undefined
+  const view = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
+  const decision = decideAccess(view, { now: clock.now(), contract, knownLoss: session.knownLoss, chosen: session.instanceId })
+  return decision.kind === 'allow' ? decision.principal : undefined
+}
+
+export type ConfirmOutcome = (Admission & { readonly pending: PendingConfirmation }) | LoginRefusal
 
 /**
  * The person says "yes, that is me": the explicit act that a login from nowhere needs (ASVS 7.6.2). The directory is asked
@@ -50,11 +60,10 @@ export async function confirmLogin (
   if (pending === undefined) return refused('confirmation-expired')
   const { tenantId, appId, userName } = pending.principal
   const view = await deps.directory.viewAccess('production', tenantId, appId, userName)
-  const decision = decideAccess(view, { now: deps.clock.now(), contract: deps.contract, knownLoss: pending.knownLoss })
+  const { decision, mustChoose } = decideEntry(view, { now: deps.clock.now(), contract: deps.contract, knownLoss: pending.knownLoss })
   if (decision.kind === 'refuse') return { ...decision, kind: 'refused' }
-  const { knownLoss, clientId, tokens } = pending
-  const sessionId = await startSession(deps, { principal: decision.principal, knownLoss, clientId, tokens }, cookieHeader)
-  return { kind: 'signed-in', sessionId, pending }
+  const about = { ...pending, principal: decision.principal, provenBy: 'confirmation' } as const
+  return { ...await admit(deps, about, mustChoose, cookieHeader), pending: about }
 }
 
 /** Only this browser can know it, since only it has the cookie that it is made from. */

@@ -5,9 +5,9 @@ import { sendPage } from '../pages/send-page.ts'
 import type { LoopCause } from '../pages/texts/page-texts.ts'
 import { cookieAttributes, cookieNames, ownCookieNames } from '../session/cookies.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
-import { confirmLogin, findQuestion, type ConfirmLoginDeps } from './confirm-login.ts'
+import { confirmLogin, findDisplaced, findQuestion, type ConfirmLoginDeps } from './confirm-login.ts'
 import { fieldOf } from './form-field.ts'
-import { countRound, welcome } from './hand-over.ts'
+import { countRound, sendToChoice, welcome } from './hand-over.ts'
 import type { SignInSettings } from './settings.ts'
 
 export interface ConfirmRoutesOptions extends ConfirmLoginDeps, AnswerRefusalDeps {
@@ -29,6 +29,7 @@ export const confirmRoutes: FastifyPluginAsync<ConfirmRoutesOptions> = async fun
       locale: requestLocale(request.headers, lang),
       here: `${settings.ownPrefix}/confirm`,
       person: question.pending.principal,
+      current: await findDisplaced(deps, question.pending, request.headers.cookie),
       antiForgery: question.antiForgery,
     }))
   })
@@ -37,10 +38,11 @@ export const confirmRoutes: FastifyPluginAsync<ConfirmRoutesOptions> = async fun
     if (!isSameOrigin(request.headers, settings.publicUrl)) return answerRefusal(deps, request, reply, { reason: 'cross-site-request' })
     const outcome = await confirmLogin(deps, fieldOf(request, 'anti_forgery'), request.headers.cookie)
     if (outcome.kind === 'refused') return answerRefusal(deps, request, reply, outcome)
-    const { principal: { tenantId, userName }, returnTo } = outcome.pending
-    request.log.info({ event: 'login.finished', tenantId, userName, isConfirmed: true }, 'signed in')
+    const { principal: { tenantId, userName, instanceId }, returnTo, isCounted } = outcome.pending
     reply.clearCookie(cookieNames.confirmation, cookieAttributes)
-    countRound(request, reply, clock)
+    if (outcome.kind === 'choose') return sendToChoice(reply, settings.ownPrefix, outcome.secret)
+    request.log.info({ event: 'login.finished', tenantId, userName, instanceId, provenBy: 'confirmation' }, 'signed in')
+    if (isCounted === undefined) countRound(request, reply, clock)
     return welcome(reply, outcome.sessionId, returnTo)
   })
 

@@ -1,8 +1,7 @@
-import { createRandomId } from '../base/random-id.ts'
-import { cookieNames, cookieValues } from '../session/cookies.ts'
-import { judgeLife } from '../session/life-rules.ts'
-import { startSession, type SessionLifeDeps, type SignedIn } from '../session/start-session.ts'
-import { sessionRefOf, type SessionId } from '../session/session.ts'
+import type { Principal } from '../directory/model.ts'
+import type { LoginProof } from '../session/login-flow.ts'
+import type { SessionLifeDeps } from '../session/start-session.ts'
+import type { SessionId } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { decideAccount } from './checks/decide-account.ts'
 import { exchangeCode } from './checks/exchange-code.ts'
@@ -13,8 +12,9 @@ import { findTenant, matchIssuer } from './checks/find-tenant.ts'
 import { readParameters } from './checks/read-parameters.ts'
 import { restartStateless } from './checks/restart-stateless.ts'
 import { spendCode, spendFlow } from './checks/spend-code.ts'
-import { flowRefOf } from './flow-cookies.ts'
+import { findHeldSessions, isSameEndUser } from './held-sessions.ts'
 import { found, type CallbackRequest, type Check, type CheckDeps, type LoginAttempt, type LoginRefusal } from './login-attempt.ts'
+import { admit, savePending } from './pending-login.ts'
 import type { StartedLogin } from './start-login.ts'
 
 /**
@@ -27,7 +27,7 @@ const checks: readonly Check[] = [
   findTenant, //        a tenant that a signed push made known, and no other than was asked for
   matchIssuer, //       no other server's answer (RFC 9207)
   findClient, //        the client of that tenant and application
-  restartStateless, //  not our login, and so configured: drop the code, start our own
+  restartStateless, //  no state of ours, and so configured: drop the code, start our own
   spendCode, //         this code is sent now or never
   spendFlow, //         this flow ends now
   exchangeCode, //      code → tokens, at the tenant's own server
@@ -36,57 +36,70 @@ const checks: readonly Check[] = [
   decideAccount, //     who may enter
 ]
 
-/** How long a person may look at the confirm page. */
-export const confirmationLifetimeSeconds = 300
-
 export interface FinishLoginDeps extends CheckDeps, SessionLifeDeps {
-  readonly sessions: Pick<SessionStore, 'create' | 'end' | 'find'>
+  readonly sessions: Pick<SessionStore, 'create' | 'end' | 'find' | 'list'>
 }
 
+/** Why the person is asked first. */
+export type Doubt =
+  /** This browser began no login, or too long ago. */
+  | 'no-marker'
+  /** It did, but the settings want more than that. */
+  | 'by-setting'
+  /** Our own request at the tenant's server has not come back. */
+  | 'restart-lost'
+  /** Somebody else is signed in in this browser. */
+  | 'somebody-else'
+
 export type LoginOutcome =
-  | { readonly kind: 'signed-in', readonly sessionId: SessionId, readonly attempt: LoginAttempt, readonly returnTo: string }
+  | { readonly kind: 'signed-in', readonly sessionId: SessionId, readonly attempt: LoginAttempt, readonly returnTo: string, readonly provenBy: LoginProof }
+  /** Nobody is signed in yet: several purchases are open to the person. `secret` is the choice cookie's value. */
+  | { readonly kind: 'choose', readonly secret: string, readonly attempt: LoginAttempt }
   /** Nobody is signed in yet: the person at the browser must say that this is they. `secret` is the confirm cookie's value. */
-  | { readonly kind: 'confirm', readonly secret: string }
-  | { readonly kind: 'restart', readonly started: StartedLogin }
+  | { readonly kind: 'confirm', readonly secret: string, readonly attempt: LoginAttempt, readonly because: Doubt }
+  | { readonly kind: 'restart', readonly started: StartedLogin, readonly attempt: LoginAttempt }
   | (LoginRefusal & { readonly attempt: LoginAttempt })
 
 export async function finishLogin (deps: FinishLoginDeps, request: CallbackRequest): Promise<LoginOutcome> {
   let attempt: LoginAttempt = request
   for (const check of checks) {
     const result = await check(attempt, deps)
-    if (result.kind === 'refused') return { ...result, attempt }
-    if (result.kind === 'restart') return result
+    if (result.kind !== 'passed') return { ...result, attempt }
     attempt = { ...attempt, ...result.found }
   }
-  const signedIn: SignedIn = {
+  return await welcomeOrAsk(deps, attempt)
+}
+
+async function welcomeOrAsk (deps: FinishLoginDeps, attempt: LoginAttempt): Promise<LoginOutcome> {
+  const { held, lostRestart, cookieHeader } = attempt
+  const returnTo = (held?.flow ?? lostRestart)?.returnTo ?? '/'
+  const about = {
     principal: found(attempt, 'principal'),
     knownLoss: found(attempt, 'knownLoss'),
     clientId: found(attempt, 'client').clientId,
     tokens: found(attempt, 'tokens'),
+    returnTo,
+    // Who was sent to the tenant's server was counted then.
+    ...(lostRestart !== undefined || held?.flow.kind === 'authorize' ? { isCounted: true } as const : {}),
   }
-  if (attempt.held === undefined) return await askForConfirmation(deps, signedIn, '/')
-  const { returnTo } = attempt.held.flow
-  if (await isSomebodyElseIn(deps, signedIn, request.cookieHeader)) return await askForConfirmation(deps, signedIn, returnTo)
-  const sessionId = await startSession(deps, signedIn, request.cookieHeader)
-  return { kind: 'signed-in', sessionId, attempt, returnTo }
+  const because = await doubtOf(deps, attempt, about.principal)
+  if (because !== undefined) return { kind: 'confirm', secret: await savePending(deps, about), attempt, because }
+  const provenBy = held?.flow.kind === 'authorize' ? 'state' : 'marker'
+  const admission = await admit(deps, { ...about, provenBy }, found(attempt, 'mustChoose'), cookieHeader)
+  return admission.kind === 'choose' ? { ...admission, attempt } : { ...admission, attempt, returnTo, provenBy }
 }
 
 /**
- * Whether this browser holds a living session of another person. A pending login proves that this browser began one, not that the
- * code is the answer to it: with a login left open in a second tab, another site's code would swap the person without a word
- * (`login.md` Q1; T-11).
+ * Why it isn't clear that the person at the browser wants this login; `undefined` if it is.
+ *
+ * Nobody is switched without a word, whatever the proof: with a login left open in a second tab, another site's code would swap the
+ * person, and a code that was exchanged for our own request would still swap the enterprise (`login.md` Q1; T-11).
  */
-async function isSomebodyElseIn (
-  { sessions, clock, limits }: FinishLoginDeps, { principal }: SignedIn, cookieHeader: string | undefined,
-): Promise<boolean> {
-  const held = await Promise.all(cookieValues(cookieHeader, cookieNames.session).map((id) => sessions.find(sessionRefOf(id))))
-  return held.some((session) => session !== undefined && judgeLife(session, clock.now(), limits) === 'live' &&
-    (session.tenantId !== principal.tenantId || session.userName !== principal.userName))
-}
-
-async function askForConfirmation ({ flows, clock }: FinishLoginDeps, signedIn: SignedIn, returnTo: string): Promise<LoginOutcome> {
-  const secret = createRandomId()
-  const expiresAt = clock.now() + confirmationLifetimeSeconds * 1000
-  await flows.saveConfirmation({ ...signedIn, ref: flowRefOf(secret), returnTo, expiresAt })
-  return { kind: 'confirm', secret }
+async function doubtOf (deps: FinishLoginDeps, attempt: LoginAttempt, principal: Principal): Promise<Doubt | undefined> {
+  const { held, lostRestart, cookieHeader } = attempt
+  if (lostRestart !== undefined) return 'restart-lost'
+  if (held === undefined) return 'no-marker'
+  if (held.flow.kind === 'unified' && deps.settings.statelessCallback !== 'marker') return 'by-setting'
+  const sessions = await findHeldSessions(deps, cookieHeader)
+  return sessions.every((session) => isSameEndUser(session, principal)) ? undefined : 'somebody-else'
 }

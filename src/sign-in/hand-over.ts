@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../base/clock.ts'
+import { chooseLocation } from '../pages/sign-in-location.ts'
 import { cookieAttributes, cookieNames } from '../session/cookies.ts'
 import type { SessionId } from '../session/session.ts'
 import { isLoop, nextRound, readRounds, roundsLifetimeSeconds } from './loop-guard.ts'
+import { confirmationLifetimeSeconds } from './pending-login.ts'
 import { flowLifetimeSeconds, type StartedLogin } from './start-login.ts'
 
 /** 303 to an address that a browser may keep, without telling there where it comes from (C-8). */
@@ -15,6 +17,12 @@ export function sendToLogin (reply: FastifyReply, started: StartedLogin): Fastif
   for (const name of started.spentCookies) reply.clearCookie(name, cookieAttributes)
   reply.setCookie(started.cookie.name, started.cookie.value, { ...cookieAttributes, maxAge: flowLifetimeSeconds })
   return seeOther(reply, started.location)
+}
+
+/** Sends the browser to the page on which a purchase is chosen. */
+export function sendToChoice (reply: FastifyReply, ownPrefix: string, secret: string): FastifyReply {
+  reply.setCookie(cookieNames.choice, secret, { ...cookieAttributes, maxAge: confirmationLifetimeSeconds })
+  return seeOther(reply, chooseLocation(ownPrefix))
 }
 
 /** Hands over the session and cleans the address bar of the code (C-8). */

@@ -28,6 +28,8 @@ export interface LoginAttempt extends CallbackRequest {
   readonly heldFlows?: readonly HeldFlow[]
   /** Absent for a login that this browser did not start. */
   readonly held?: HeldFlow & { readonly flow: LoginFlow }
+  /** Our own request at this tenant's server, begun a while ago, that has not come back. */
+  readonly lostRestart?: LoginFlow
   readonly tenantId?: TenantId
   readonly view?: AccessView
   readonly client?: Client
@@ -35,6 +37,8 @@ export interface LoginAttempt extends CallbackRequest {
   readonly userinfo?: Userinfo
   readonly principal?: Principal
   readonly knownLoss?: PushVersion | ''
+  /** Several purchases are open to the account. */
+  readonly mustChoose?: boolean
 }
 
 export interface LoginRefusal {

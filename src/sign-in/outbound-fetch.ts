@@ -1,31 +1,46 @@
-import { lookup as lookupAddress, type LookupAddress } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { Agent, request } from 'undici'
+import { lookup } from 'node:dns/promises'
+import { Agent, request, type Dispatcher } from 'undici'
 import type { CustomFetch } from 'openid-client'
+import { isInnerAddress } from '../base/inner-address.ts'
+import { parseDomainName, type DomainNameRules } from '../push/kit/domain-name.ts'
+import { createGuardedLookup, type ResolveName } from './guarded-lookup.ts'
 
 /** A token answer or a userinfo is a few hundred bytes; whoever sends more than this means harm. */
 const largestAnswerBytes = 262_144
 
-export interface OutboundOptions {
+/** `dangerouslyAllowHttp` lets calls go to loopback and private addresses too: for tests and the demo. */
+export interface OutboundOptions extends DomainNameRules {
   /** The whole call, from look-up to the last byte. */
   readonly timeoutSeconds: number
-  /** Lets calls go to loopback and private addresses too: for tests and the demo. */
-  readonly dangerouslyAllowHttp: boolean
+  /** The system's resolver if absent. */
+  readonly resolve?: ResolveName
+  /** PEM; those of the machine if absent. */
+  readonly authorities?: string
 }
 
 export interface Outbound {
+  /** Rejects with `code`: `EHOST` for an address that may not be called, `EINNER` for a name that leads inside, `EENCODED`, undici's. */
   readonly fetch: CustomFetch
   close (): Promise<void>
 }
 
 /**
- * Calls to authorization servers, whose addresses came in pushes: no redirect is followed, no compression accepted, answers and
- * time are capped (C-16). An inner address is refused, and so is a name that leads to one; that is judged when it is resolved for
- * the connection, so that a second look-up cannot change the answer (DNS rebinding, T-44).
+ * Calls to authorization servers, whose addresses came in pushes: no redirect is followed, no compression accepted, answers, time and
+ * connections are capped, certificates verified whatever the environment says (C-16).
+ *
+ * The address is judged again for each call by the rule for pushed ones, since that may be narrower now than when the push came; what
+ * its name resolves to is judged for each connection (T-44).
  */
-export function openOutbound ({ timeoutSeconds, dangerouslyAllowHttp }: OutboundOptions): Outbound {
+export function openOutbound (options: OutboundOptions): Outbound {
+  const { timeoutSeconds, dangerouslyAllowHttp, authorities, resolve = resolveName } = options
   const agent = new Agent({
-    connect: { timeout: timeoutSeconds * 1000, ...(dangerouslyAllowHttp ? {} : { lookup: lookupPublic }) },
+    connect: {
+      timeout: timeoutSeconds * 1000,
+      lookup: createGuardedLookup(resolve, (address) => dangerouslyAllowHttp || !isInnerAddress(address)),
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ...(authorities === undefined ? {} : { ca: authorities }),
+    },
     connections: 16,
     keepAliveTimeout: 5_000,
     maxResponseSize: largestAnswerBytes,
@@ -33,7 +48,7 @@ export function openOutbound ({ timeoutSeconds, dangerouslyAllowHttp }: Outbound
   return {
     close: () => agent.destroy(),
     fetch: async (url, { method, headers, body }) => {
-      if (!dangerouslyAllowHttp) refuseInnerLiteral(url)
+      refuseOtherHost(url, options)
       const answer = await request(url, {
         dispatcher: agent,
         method: method as 'GET' | 'POST',
@@ -42,6 +57,7 @@ export function openOutbound ({ timeoutSeconds, dangerouslyAllowHttp }: Outbound
         body: body === undefined || body === null ? null : String(body as URLSearchParams),
         signal: AbortSignal.timeout(timeoutSeconds * 1000),
       })
+      refuseEncoded(answer)
       const bytes = Buffer.from(await answer.body.arrayBuffer())
       const isBodiless = answer.statusCode === 204 || answer.statusCode === 205 || answer.statusCode === 304
       return new Response(isBodiless ? null : bytes, { status: answer.statusCode, headers: plainHeaders(answer.headers) })
@@ -49,50 +65,24 @@ export function openOutbound ({ timeoutSeconds, dangerouslyAllowHttp }: Outbound
   }
 }
 
+const resolveName: ResolveName = (hostname) => lookup(hostname, { all: true })
+
+/** The URL parser has brought `127.1`, `0x7f000001` and full-width letters to one form by now. */
+function refuseOtherHost (address: string, rules: DomainNameRules): void {
+  const { origin, username, password } = new URL(address)
+  if (username !== '' || password !== '' || parseDomainName(origin, rules) === undefined) {
+    throw Object.assign(new Error('the host is none that may be called'), { code: 'EHOST' })
+  }
+}
+
+/** Nobody was asked for one, and what a few bytes unfold to has no bound (T-39). */
+function refuseEncoded ({ headers, body }: Dispatcher.ResponseData): void {
+  const { 'content-encoding': encoding = 'identity' } = headers
+  if (encoding === 'identity') return
+  body.on('error', () => {}).destroy()
+  throw Object.assign(new Error('the answer is compressed'), { code: 'EENCODED' })
+}
+
 function plainHeaders (headers: Record<string, string | string[] | undefined>): [string, string][] {
   return Object.entries(headers).flatMap(([name, value = []]) => [value].flat().map((item): [string, string] => [name, item]))
-}
-
-const innerAddresses = new BlockList()
-for (const [network, bits] of [
-  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24],
-  ['192.0.2.0', 24], ['192.88.99.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24],
-  ['224.0.0.0', 4], ['240.0.0.0', 4],
-] as const) innerAddresses.addSubnet(network, bits, 'ipv4')
-// Those in which a gateway of the network may find an IPv4 address (NAT64, 6to4, Teredo) are refused whole.
-for (const [network, bits] of [
-  ['::', 96], ['64:ff9b::', 96], ['64:ff9b:1::', 48], ['100::', 64], ['2001::', 23], ['2001:db8::', 32], ['2002::', 16], ['fc00::', 7],
-  ['fe80::', 10], ['fec0::', 10], ['ff00::', 8],
-] as const) innerAddresses.addSubnet(network, bits, 'ipv6')
-
-/**
- * Addresses of loopback, private, link-local, shared and other special networks (RFC 6890), also when written as IPv6; and what is
- * no address.
- */
-export function isInnerAddress (address: string): boolean {
-  const family = isIP(address)
-  // A mapped IPv4 address (`::ffff:7f00:1`) is checked against the IPv4 networks by the list itself.
-  return family === 0 || innerAddresses.check(address, family === 6 ? 'ipv6' : 'ipv4')
-}
-
-/** No look-up is made for these, so nothing else would judge them. The URL parser has brought `127.1` and `0x7f000001` to one form. */
-function refuseInnerLiteral (url: string): void {
-  const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
-  if (isIP(host) !== 0 && isInnerAddress(host)) throw innerAddressError()
-}
-
-function innerAddressError (): Error {
-  return Object.assign(new Error('the host is an inner address'), { code: 'EINNER' })
-}
-
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookupAddress(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) return callback(error, '')
-    const [first] = addresses
-    if (first === undefined || addresses.some(({ address }) => isInnerAddress(address))) {
-      return callback(innerAddressError(), '')
-    }
-    if (options.all === true) return callback(null, addresses)
-    callback(null, first.address, first.family)
-  })
 }

@@ -1,6 +1,6 @@
 import { currentTenant } from '../directory/decide-access.ts'
 import type { DirectoryStore } from '../directory/directory-store.ts'
-import type { RenewalAnswer } from '../session/renew-session.ts'
+import type { RenewalAnswer } from '../session/renewal-attempt.ts'
 import type { Session, TokenSet } from '../session/session.ts'
 import { toRenewalAnswer, type AuthorizationServer, type Client } from './authorization-server.ts'
 
@@ -14,7 +14,7 @@ export async function renewTokens ({ directory, authorizationServer }: RenewToke
   const { refreshToken } = session.tokens
   const client = await findClientOf(directory, session)
   if (refreshToken === undefined || client === undefined) return { kind: 'refused' }
-  return toRenewalAnswer(await authorizationServer.refresh(client, refreshToken), refreshToken)
+  return toRenewalAnswer(await authorizationServer.refresh(client, refreshToken), session.tokens)
 }
 
 /**

@@ -1,8 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { currentTenant } from '../directory/decide-access.ts'
 import { rememberLocale, requestLocale } from '../pages/request-locale.ts'
 import { sendPage } from '../pages/send-page.ts'
+import type { Person } from '../pages/views.ts'
 import type { Authenticate } from '../session/authenticate.ts'
 import { cookieAttributes, cookieNames, ownCookieNames } from '../session/cookies.ts'
+import type { Session } from '../session/session.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { isNavigation, isSameOrigin } from '../base/request-kind.ts'
 import { logoutLocation, signedOutUrl, signOut, type SignOutDeps } from './sign-out.ts'
@@ -36,16 +39,24 @@ export const sessionRoutes: FastifyPluginAsync<SessionRoutesOptions> = async fun
     })
   })
 
+  async function personOf ({ tenantId, appId, userName }: Session): Promise<Person> {
+    const tenant = currentTenant(await deps.directory.viewTenant('production', tenantId, appId))
+    return { userName, name: userName, tenantName: tenant?.name ?? '' }
+  }
+
   // A link can't sign anybody out: it shows the button (T-31).
   app.get('/sign-out', async (request, reply) => {
     const { lang } = request.query as Record<string, unknown>
     rememberLocale(reply, lang)
     const authentication = await authenticate(request.headers.cookie)
-    if (authentication.kind !== 'allow') return reply.header('cache-control', 'no-store').redirect(signedOutUrl(settings), 303)
+    if (authentication.kind !== 'allow' && authentication.kind !== 'choose') {
+      return reply.header('cache-control', 'no-store').redirect(signedOutUrl(settings), 303)
+    }
     return sendPage(reply, 200, pages.signOut({
       locale: requestLocale(request.headers, lang),
       here: `${settings.ownPrefix}/sign-out`,
-      person: authentication.principal,
+      // Also where the purchase is closed and another isn't chosen yet.
+      person: authentication.kind === 'allow' ? authentication.principal : await personOf(authentication.session),
       formActions: [await logoutLocation(deps, request.headers.cookie)],
     }))
   })

@@ -21,7 +21,7 @@ export function signedOutUrl ({ publicUrl, ownPrefix }: SignInSettings): string 
 }
 
 /**
- * Ends the session here, tokens included, with any "continue as …?" that was left open, and only then says where the browser goes
+ * Ends the session here, tokens included, with any question that was left open, and only then says where the browser goes
  * to end it at the marketplace too. Nothing is asked of the authorization server, so a dead one delays nothing (C-52, T-30).
  *
  * @returns the tenant's logout address, which finds its session by the browser's own cookie (`login.md` §5.1), or our signed-out page
@@ -29,7 +29,9 @@ export function signedOutUrl ({ publicUrl, ownPrefix }: SignInSettings): string 
 export async function signOut (deps: SignOutDeps, cookieHeader: string | undefined): Promise<string> {
   const session = await findHeldSession(deps, cookieHeader)
   await endSessions(deps, cookieHeader)
-  for (const secret of cookieValues(cookieHeader, cookieNames.confirmation)) await deps.flows.consumeConfirmation(flowRefOf(secret))
+  for (const question of ['confirmation', 'choice'] as const) {
+    for (const secret of cookieValues(cookieHeader, cookieNames[question])) await deps.flows.consumeConfirmation(flowRefOf(secret))
+  }
   return await locationAfter(deps, session)
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { sha256 } from '../base/digest.ts'
 import { createRandomId } from '../base/random-id.ts'
 import type { TenantId } from '../directory/model.ts'
 import { cookieNames } from '../session/cookies.ts'
@@ -42,12 +43,18 @@ export async function startAuthorizeLogin (
   deps: StartLoginDeps, input: StartInput & { tenantId: TenantId, client: Client },
 ): Promise<StartedLogin> {
   const { tenantId, client, returnTo, cookieHeader } = input
-  const started = await saveFlow(deps, { kind: 'authorize', tenantId, returnTo }, cookieHeader)
-  const state = stateOf(started.cookie.value)
-  return { ...started, location: deps.authorizationServer.authorizationUrl(client, callbackUrl(deps.settings), state) }
+  // 256 random bits in base64url are a verifier, and their SHA-256 in base64url its challenge (RFC 7636 §4.1, §4.2).
+  const pkce = deps.settings.pkce === 'off' ? {} : { codeVerifier: createRandomId() }
+  const started = await saveFlow(deps, { kind: 'authorize', tenantId, returnTo, ...pkce }, cookieHeader)
+  const location = deps.authorizationServer.authorizationUrl(client, {
+    redirectUri: callbackUrl(deps.settings),
+    state: stateOf(started.cookie.value),
+    ...(pkce.codeVerifier === undefined ? {} : { codeChallenge: sha256(pkce.codeVerifier) }),
+  })
+  return { ...started, location }
 }
 
-type NewFlow = Pick<LoginFlow, 'kind' | 'returnTo' | 'tenantId'>
+type NewFlow = Pick<LoginFlow, 'kind' | 'returnTo' | 'tenantId' | 'codeVerifier'>
 
 async function saveFlow (deps: StartLoginDeps, flow: NewFlow, cookieHeader: string | undefined): Promise<Omit<StartedLogin, 'location'>> {
   const { flows, clock, settings } = deps

@@ -38,8 +38,8 @@ export function createLogController (): LogController {
   return new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
 }
 
-/** The path without its query (`?code=…` would be in it) and no header. */
+/** The path without its query (`?code=…` would be in it) and without the secret that ends one; no header. */
 function describeRequest (request: Pick<FastifyRequest, 'method' | 'url' | 'id'>) {
-  const path = request.url.split('?', 1)[0] ?? ''
+  const path = (request.url.split('?', 1)[0] ?? '').replace(/(\/backchannel-logout\/).+/, '$1[hidden]')
   return { method: request.method, path: path.slice(0, 512), requestId: request.id }
 }

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
+import type { ClientAddressOf } from '../base/client-address.ts'
 
 type Bindings = Parameters<FastifyBaseLogger['child']>[0]
 type ChildOptions = Parameters<FastifyBaseLogger['child']>[1]
@@ -12,12 +13,14 @@ class RequestLog implements FastifyBaseLogger {
   readonly #parent: FastifyBaseLogger
   readonly #bindings: Bindings
   readonly #options: ChildOptions
+  readonly #addressOf: () => string
   #made: FastifyBaseLogger | undefined
 
-  constructor (parent: FastifyBaseLogger, bindings: Bindings, options: ChildOptions) {
+  constructor (parent: FastifyBaseLogger, bindings: Bindings, options: ChildOptions, addressOf: () => string) {
     this.#parent = parent
     this.#bindings = bindings
     this.#options = options
+    this.#addressOf = addressOf
   }
 
   get level (): string { return this.#parent.level }
@@ -41,7 +44,7 @@ class RequestLog implements FastifyBaseLogger {
   }
 
   #log (): FastifyBaseLogger {
-    this.#made ??= this.#parent.child(this.#bindings, this.#options)
+    this.#made ??= this.#parent.child({ ...this.#bindings, clientAddress: this.#addressOf() }, this.#options)
     return this.#made
   }
 
@@ -51,6 +54,7 @@ class RequestLog implements FastifyBaseLogger {
   }
 }
 
-/** Fastify's `childLoggerFactory` option. */
-export const createRequestLog: NonNullable<FastifyServerOptions['childLoggerFactory']> =
-  (logger, bindings, options) => new RequestLog(logger, bindings, options)
+/** Fastify's `childLoggerFactory` option: each line says which request it is about and who sent it (C-65). */
+export function createRequestLog (clientAddressOf: ClientAddressOf): NonNullable<FastifyServerOptions['childLoggerFactory']> {
+  return (logger, bindings, options, request) => new RequestLog(logger, bindings, options, () => clientAddressOf(request))
+}

@@ -82,7 +82,7 @@ t.test('serve tells its addresses, answers health, and stops in order on SIGTERM
   const gateway = startJointgate(['serve'], goodVariables(t.testdir()))
   t.teardown(() => gateway.child.kill('SIGKILL'))
   const started = await gateway.logged('gateway.started')
-  t.match(started, { level: 'info', publicUrl: 'https://app.example.com', upstream: 'http://127.0.0.1:3000' })
+  t.match(started, { level: 'info', publicUrl: 'https://app.example.com', upstream: ['http://127.0.0.1:3000'], workers: 1 })
   t.equal((await fetch(`${String(started['operatorAddress'])}/healthz/ready`)).status, 200)
   t.equal((await fetch(`${String(started['publicAddress'])}/_gate/session`)).status, 401)
   t.match(await gateway.logged('config.warning'), { level: 'warn', msg: /JOINTGATE_MARKETPLACE_/ })
@@ -93,7 +93,7 @@ t.test('serve tells its addresses, answers health, and stops in order on SIGTERM
   t.notMatch(stdout, 'canary')
 })
 
-t.test('SIGHUP: the marketplace\'s keys are read again from their files; a bad file changes nothing', async (t) => {
+t.test('SIGHUP: the marketplace\'s keys are read again from their files, like all settings; a bad file changes nothing', async (t) => {
   const directory = t.testdir({ kit: 'first-kit-key-0123456789' })
   const { JOINTGATE_MARKETPLACE_KIT_KEYS: _, ...variables } = goodVariables(directory)
   const gateway = startJointgate(['serve'], { ...variables, JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: `${directory}/kit` })
@@ -108,11 +108,11 @@ t.test('SIGHUP: the marketplace\'s keys are read again from their files; a bad f
   t.equal(await pushSignedWith('second-kit-key-0123456789'), '000001')
   writeFileSync(`${directory}/kit`, '<your key>')
   gateway.child.kill('SIGHUP')
-  t.match(await gateway.logged('keys.refused'), { level: 'error', complaints: [/marketplace\.kitKeys/] })
+  t.match(await gateway.logged('config.refused'), { level: 'error', complaints: [/marketplace\.kitKeys/] })
   t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000')
   writeFileSync(`${directory}/kit`, 'second-kit-key-0123456789,first-kit-key-0123456789')
   gateway.child.kill('SIGHUP')
-  t.match(await gateway.logged('keys.exchanged'), { kitKeys: 2 })
+  t.match(await gateway.logged('config.reloaded'), { kitKeys: 2, publicAddress })
   t.equal(await pushSignedWith('second-kit-key-0123456789'), '000000')
   t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000', 'both sign while the exchange lasts')
 })
@@ -132,12 +132,25 @@ t.test('a request in flight at SIGTERM is still answered', async (t) => {
   t.equal((await gateway.ended).code, 0)
 })
 
-t.test('C-64: a fault that nobody caught is logged as fatal and ends the process', async (t) => {
-  const preload = 'data:text/javascript,process.on("message",()=>{Promise.reject(new Error("planted"))})'
+t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker, and another one takes its place', async (t) => {
+  const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
   const gateway = startJointgate(['serve'], goodVariables(t.testdir()), preload)
   t.teardown(() => gateway.child.kill('SIGKILL'))
   await gateway.logged('gateway.started')
-  gateway.child.send('now')
+  const [worker = 0] = gateway.workers()
+  process.kill(worker, 'SIGURG')
+  t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
+  t.match(await gateway.logged('worker.ended'), { level: 'error', pid: worker, code: 1 })
+  const { publicAddress } = await gateway.logged('worker.started')
+  t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
+})
+
+t.test('C-64: one that the supervisor did not catch ends them all', async (t) => {
+  const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
+  const gateway = startJointgate(['serve'], goodVariables(t.testdir()), preload)
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  await gateway.logged('gateway.started')
+  gateway.child.kill('SIGURG')
   t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
   t.equal((await gateway.ended).code, 1)
 })
@@ -150,5 +163,5 @@ t.test('a port that is taken is told in one line', async (t) => {
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const { code, stderr } = await startJointgate([], { ...goodVariables(t.testdir()), JOINTGATE_LISTEN: `127.0.0.1:${port}` }).ended
   t.equal(code, 1)
-  t.match(stderr, /^jointgate cannot start: listen EADDRINUSE[^\n]*\n$/)
+  t.match(stderr, /^jointgate cannot start: bind EADDRINUSE[^\n]*\n$/)
 })

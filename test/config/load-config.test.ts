@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { loadConfig, type LoadedConfig } from '../../src/config/load-config.ts'
 import { configWarnings } from '../../src/config/warnings.ts'
@@ -44,10 +45,10 @@ t.test('four variables are enough, and the defaults are those of the contract', 
   t.match(config, {
     listen: { public: { host: '127.0.0.1', port: 8080 }, operator: { host: '127.0.0.1', port: 8081 } },
     storage: { kind: 'lmdb', directory: '/srv/data' },
-    application: { id: 'app-1', name: 'app.example.com', publicUrl: 'https://app.example.com', upstream: 'http://127.0.0.1:3000', upstreamTimeoutSeconds: 60, prefix: '/_gate' },
+    application: { id: 'app-1', name: 'app.example.com', publicUrl: 'https://app.example.com', upstream: [{ origin: 'http://127.0.0.1:3000' }], upstreamTimeoutSeconds: 60, prefix: '/_gate' },
     marketplace: { kitKeys: [], productionKeys: [], privateKeys: [], unifiedLoginUrl: 'https://macroverse.huaweicloud.com/unified-login/#/portal-login', tenantDomains: [] },
-    signIn: { direct: false, statelessCallback: 'confirm', redirectUri: 'as-registered', scope: 'get_user_info', clientAuthentication: 'body' },
-    session: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43200, renewalGraceSeconds: 300 },
+    signIn: { direct: false, statelessCallback: 'marker', pkce: 'off', redirectUri: 'as-registered', scope: 'get_user_info', clientAuthentication: 'body' },
+    session: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43200, renewalGraceSeconds: 900 },
     contract: {
       graceDays: 1,
       grace: 'full',
@@ -199,7 +200,10 @@ t.test('addresses: origins without path; http on the public side needs the switc
     t.equal(loadGood({ ...withSwitch, JOINTGATE_PUBLIC_URL: url }).application.publicUrl, url)
   }
   t.equal(loadGood({ JOINTGATE_PUBLIC_URL: 'https://app.example.com/' }).application.publicUrl, 'https://app.example.com')
-  for (const url of ['http://a/b', 'unix:/x', '127.0.0.1:3000']) t.match(complaints({ ...mandatory, JOINTGATE_UPSTREAM: url }), [/JOINTGATE_UPSTREAM/], url)
+  for (const url of ['http://a/b', 'unix:x', 'unix:', 'unix:/a b', '127.0.0.1:3000', 'http://a,b', ',']) t.match(complaints({ ...mandatory, JOINTGATE_UPSTREAM: url }), [/JOINTGATE_UPSTREAM/], url)
+  t.same(loadGood({ JOINTGATE_UPSTREAM: 'http://a:3000, https://b/,unix:/x' }).application.upstream, [
+    { origin: 'http://a:3000' }, { origin: 'https://b' }, { origin: 'http://localhost', socketPath: '/x' },
+  ])
   t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: 'http://127.0.0.1:8082/#/x' }), [/UNIFIED_LOGIN_URL/])
   t.match(complaints({ ...mandatory, JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: 'https://a/#/x?ind=UNOP' }), [/UNIFIED_LOGIN_URL/])
   t.equal(loadGood({ ...withSwitch, JOINTGATE_MARKETPLACE_UNIFIED_LOGIN_URL: 'http://127.0.0.1:8082/#/x' }).marketplace.unifiedLoginUrl, 'http://127.0.0.1:8082/#/x')
@@ -229,12 +233,66 @@ t.test('the forms of the other values', async (t) => {
     ['session.idleTimeoutSeconds (JOINTGATE_SESSION_IDLE_TIMEOUT_SECONDS): must not be longer than session.absoluteTimeoutSeconds'])
 })
 
-t.test('Redis is refused in clear words until this program can use it', async (t) => {
-  for (const value of ['redis://h', 'rediss://h', 'redis+sentinel://h', 'redis+cluster://h']) {
-    t.match(complaints({ ...mandatory, JOINTGATE_STORAGE: value }), [/LMDB only/], value)
-  }
+t.test('the store: a folder, one Redis, Sentinel or a cluster', async (t) => {
   for (const value of ['sqlite:x', 'lmdb:', './data']) t.match(complaints({ ...mandatory, JOINTGATE_STORAGE: value }), [/must be lmdb:DIRECTORY/], value)
-  t.equal(loadGood({ JOINTGATE_STORAGE: 'lmdb:/data' }).storage.directory, '/data')
+  const storageOf = (value: string, env = {}) => loadGood({ JOINTGATE_STORAGE: value, ...env }).storage
+  t.same(storageOf('lmdb:/data'), { kind: 'lmdb', directory: '/data' })
+  const plain = {
+    kind: 'redis', topology: 'single', nodes: [{ host: 'h', port: 6379 }], masterName: undefined, tls: false, username: undefined, password: undefined, database: 0, prefix: 'jointgate',
+  }
+  t.same(storageOf('redis://h'), plain)
+  t.same(storageOf('redis://h/'), plain)
+  t.same(storageOf('rediss://[2001:db8::1]:7000/12?prefix=shop-2'), {
+    ...plain, nodes: [{ host: '2001:db8::1', port: 7000 }], tls: true, database: 12, prefix: 'shop-2',
+  })
+  t.match(storageOf('redis+sentinel://h1,h2:26380/mymaster'), {
+    topology: 'sentinel', nodes: [{ host: 'h1', port: 26379 }, { host: 'h2', port: 26380 }], masterName: 'mymaster', database: 0,
+  })
+  t.match(storageOf('rediss+sentinel://h1/mymaster/3'), { topology: 'sentinel', tls: true, database: 3 })
+  t.match(storageOf('redis+cluster://h1:7000,h2:7001'), { topology: 'cluster', nodes: [{ host: 'h1', port: 7000 }, { host: 'h2', port: 7001 }] })
+  t.match(storageOf('rediss+cluster://h1'), { topology: 'cluster', tls: true })
+  const named = storageOf('redis://gate%40way:p%3A%40%2Fss@h')
+  t.match(named, { username: 'gate@way' })
+  t.equal(named.kind === 'redis' && named.password?.reveal(), 'p:@/ss')
+  t.match(storageOf('redis://:pass@h'), { username: undefined })
+  t.notMatch(JSON.stringify(storageOf('redis://user:canary@h')), 'canary')
+})
+
+t.test('what is wrong with an address of Redis is said without repeating it: it holds a password', async (t) => {
+  for (const [value, why] of [
+    ['redis://canary@h', /USER:PASSWORD/], ['redis://u:canary:x@h', /USER:PASSWORD/], ['redis://u:%zz@h', /USER:PASSWORD/], ['redis://u:@h', /USER:PASSWORD/],
+    ['redis://u:canary@', /must be lmdb:DIRECTORY/], ['redis://', /must be lmdb:DIRECTORY/], ['redis:h', /must be lmdb:DIRECTORY/], ['redis+canary://h', /must be lmdb:DIRECTORY/],
+    ['redis://u:canary@h:0', /HOST:PORT/], ['redis://h:70000', /HOST:PORT/], ['redis://[canary]', /HOST:PORT/], ['redis://a b', /HOST:PORT/],
+    ['redis://h1,h2', /several hosts/], ['redis://h/canary', /number of a database/], ['redis://h/1/2', /number of a database/],
+    ['redis+sentinel://h', /name the master/], ['redis+sentinel://h/m/x', /number of a database/], ['redis+cluster://h/1', /no path in a cluster/],
+    ['redis://h?canary=1', /prefix=NAME/], ['redis://h?prefix=CANARY', /prefix=NAME/], ['redis://h?prefix=', /prefix=NAME/], [`redis://h?prefix=${'a'.repeat(33)}`, /prefix=NAME/],
+    ['redis://h?prefix=a&b=c', /prefix=NAME/],
+  ] as const) {
+    const found = complaints({ ...mandatory, JOINTGATE_STORAGE: value })
+    t.match(found, [why], value)
+    t.notMatch(found.join().toLowerCase(), 'canary', value)
+  }
+})
+
+t.test('the other settings of Redis: authorities, the sentinels\' password, replicas that must have a write', async (t) => {
+  const redisOf = (env: Record<string, string>) => loadGood(env).redis
+  t.same(redisOf({}), { authorities: undefined, sentinelPassword: undefined, replicas: 0 })
+  t.equal(redisOf({ JOINTGATE_STORAGE: 'redis://h' }).replicas, 0)
+  t.equal(redisOf({ JOINTGATE_STORAGE: 'redis+sentinel://h/m' }).replicas, 1)
+  t.equal(redisOf({ JOINTGATE_STORAGE: 'redis+cluster://h' }).replicas, 1)
+  t.equal(redisOf({ JOINTGATE_STORAGE: 'redis+cluster://h', JOINTGATE_STORAGE_REPLICAS: '0' }).replicas, 0)
+  t.equal(redisOf({ JOINTGATE_STORAGE_SENTINEL_PASSWORD: 'pass' }).sentinelPassword?.reveal(), 'pass')
+  const pem = readFileSync(new URL('../fixtures/tls/authority.pem', import.meta.url), 'utf8')
+  t.equal(redisOf({ JOINTGATE_STORAGE_CA: pem + pem }).authorities?.match(/BEGIN/g)?.length, 2)
+  t.ok(redisOf({ JOINTGATE_STORAGE_CA: pem.replaceAll('\n', '\\n') }).authorities)
+  for (const [wrong, why] of [['canary', /nothing else/], [pem.replace(/MII..../, 'AAAAAAA'), /cannot be read/]] as const) {
+    t.match(complaints({ ...mandatory, JOINTGATE_STORAGE_CA: wrong }), [why])
+  }
+  t.match(complaints({ ...mandatory, JOINTGATE_STORAGE_REPLICAS: '6' }), [/from 0 to 5/])
+  const warned = (storage: string, env = {}) => configWarnings(loadGood({ JOINTGATE_STORAGE: storage, ...env })).join('\n')
+  t.match(warned('redis://redis.example'), 'without TLS')
+  for (const fine of ['redis://127.0.0.1', 'rediss://redis.example']) t.notMatch(warned(fine), 'without TLS')
+  t.match(warned('redis://h', { JOINTGATE_DANGEROUSLY_ALLOW_LOSS: 'true' }), 'ALLOW_LOSS')
 })
 
 t.test('T-38: no complaint repeats a value, and a config that is printed shows no secret', async (t) => {
@@ -280,4 +338,41 @@ t.test('the hook, the order query and the retention times say what is wrong with
     [{ JOINTGATE_RETENTION_ERASURE_DAYS: '7' }, /retention\.pushLogDays .*not be longer/],
   ]
   for (const [env, expected] of cases) t.match(complaints({ ...mandatory, ...env }).join('\n'), expected)
+})
+
+t.test('C-67: the secret of the plain logout address has 128 bits and is not typed by hand', async (t) => {
+  const name = 'JOINTGATE_BACKCHANNEL_LOGOUT_SECRET'
+  for (const weak of ['short', 'a'.repeat(40), '1234567890'.repeat(4), 'b1946ac92492d2347c6235', '0123456789abcdef'.repeat(2), '9203847561029384756102938475610293', 'with/slash-b1946ac92492d2347c6235b4', 'ümlaut-b1946ac92492d2347c6235b4']) {
+    t.match(complaints({ ...mandatory, [name]: weak }), [/BACKCHANNEL_LOGOUT_SECRET.*(128 bits|not random)/], weak)
+  }
+  for (let run = 0; run < 100; run++) {
+    const good = randomBytes(24).toString(run % 2 === 0 ? 'hex' : 'base64url')
+    t.equal(loadGood({ [name]: good }).backchannelLogout.secret?.reveal(), good)
+  }
+  t.match(loadGood({}).backchannelLogout, { secret: undefined, jwksPath: undefined, userNameClaim: 'sub' }, 'both forms are off')
+  t.notMatch(JSON.stringify(loadGood({ [name]: 'b1946ac92492d2347c6235b4d2611184' })), 'b1946ac9')
+})
+
+t.test('C-36: names of identity headers are names that mean nothing else, and no two are one', async (t) => {
+  t.match(loadGood({}).identity, { userHeader: 'x-identity-user', accessTokenHeader: 'x-identity-access-token' })
+  const some = { JOINTGATE_IDENTITY_USER_HEADER: 'Remote-User', JOINTGATE_IDENTITY_TENANT_HEADER: 'x-forwarded-groups' }
+  t.match(loadGood(some).identity, { userHeader: 'remote-user', tenantHeader: 'x-forwarded-groups' })
+  for (const bad of [
+    'cookie', 'Host', 'authorization', 'connection', 'x-forwarded-for', 'x-real-ip', 'x-original-url', 'x-original-uri', 'origin', 'range', 'content-length',
+    'transfer-encoding', 'sec-websocket-key', 'x_user', 'x user', 'x:user', 'x-üser', 'a\r\nb', 'a'.repeat(65),
+  ]) {
+    t.match(complaints({ ...mandatory, JOINTGATE_IDENTITY_USER_HEADER: bad }), [/identity\.userHeader \(JOINTGATE_IDENTITY_USER_HEADER\)/], bad)
+  }
+  t.match(complaints({ ...mandatory, JOINTGATE_IDENTITY_USER_HEADER: 'X-Identity-Role' }), [/nine different names/])
+})
+
+t.test('C-38: trusted proxies are addresses and networks, nobody by default and never everybody', async (t) => {
+  t.same(loadGood({}).listen.trustedProxies, [])
+  t.same(loadGood({ JOINTGATE_TRUSTED_PROXIES: '10.0.0.0/8, 2001:db8::1' }).listen.trustedProxies, ['10.0.0.0/8', '2001:db8::1'])
+  for (const bad of ['0.0.0.0/0', '::/0', '*', 'true', '10.0.0.0/33', 'proxy.example', '10.0.0.1,all']) {
+    t.match(complaints({ ...mandatory, JOINTGATE_TRUSTED_PROXIES: bad }), [/listen\.trustedProxies \(JOINTGATE_TRUSTED_PROXIES\)/], bad)
+  }
+  for (const bad of ['jwks', 'https://x/jwks', '/a?b', '/a/../b', '/a//b', '//evil.example/jwks', '/a@b', '/%2e']) {
+    t.match(complaints({ ...mandatory, JOINTGATE_BACKCHANNEL_LOGOUT_JWKS_PATH: bad }), [/BACKCHANNEL_LOGOUT_JWKS_PATH/], bad)
+  }
 })

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import { createRateLimiter } from '../../src/base/rate-limiter.ts'
 import { SealedBox } from '../../src/base/sealed-box.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { isOwnHost } from '../../src/console/is-own-host.ts'
@@ -73,6 +74,8 @@ async function openConsole (t: Test, { tenants = 1 } = {}) {
     clock,
     graceDays: 1,
     applicationName: 'Test application',
+    rateLimiter: createRateLimiter(storage.rateLimits, clock),
+    perAddress: 600,
     operatorHost: '10.0.0.5',
   })
   t.teardown(async () => {

@@ -45,7 +45,7 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     const store = await openStore(t)
     t.strictSame(await view(store), { tenantId, appId, tenants: [], bindings: [], accounts: [], instances: [] })
     t.strictSame(await store.viewTenant('production', tenantId, appId), { tenantId, appId, tenants: [], bindings: [], accounts: [], instances: [] })
-    t.equal(store.revisionOf('production', tenantId), 0)
+    t.equal(await store.revisionOf('production', tenantId), 0)
   })
 
   t.test('each kind of push is there when its commit has resolved', async (t) => {
@@ -64,23 +64,23 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
 
   t.test('the revision is another one after each commit, and only for its own tenant and realm', async (t) => {
     const store = await openStore(t)
-    const seen = new Set([store.revisionOf('production', tenantId)])
+    const seen = new Set([await store.revisionOf('production', tenantId)])
     for (const push of [tenantPush(1), applicationPush(1), accountsPush(1), accountsPush(0), tenantPush(2, { change: 'delete' })]) {
       await commit(store, push)
-      seen.add(store.revisionOf('production', tenantId))
+      seen.add(await store.revisionOf('production', tenantId))
     }
     t.equal(seen.size, 6)
-    t.equal(store.revisionOf('test', tenantId), 0)
-    t.equal(store.revisionOf('production', 'tenant' as TenantId), 0)
+    t.equal(await store.revisionOf('test', tenantId), 0)
+    t.equal(await store.revisionOf('production', 'tenant' as TenantId), 0)
   })
 
   t.test('T-49: the same signature has no second effect', async (t) => {
     const store = await openStore(t)
     await commit(store, tenantPush(1), 'same')
-    const revision = store.revisionOf('production', tenantId)
+    const revision = await store.revisionOf('production', tenantId)
     t.strictSame(await commit(store, tenantPush(2, { name: 'Other' }), 'same'), { kind: 'repeated' })
     t.match((await view(store)).tenants, [{ name: 'Acme' }])
-    t.equal(store.revisionOf('production', tenantId), revision)
+    t.equal(await store.revisionOf('production', tenantId), revision)
     const at = await Promise.all(Array.from({ length: 20 }, (_, index) => commit(store, tenantPush(3, { name: `N${index}` }), 'at once')))
     t.equal(at.filter(({ kind }) => kind === 'committed').length, 1)
     t.equal(at.filter(({ kind }) => kind === 'repeated').length, 19)
@@ -93,7 +93,7 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     const push = accountsPush(1, { accounts: [{ userName, name: '张三', details: {} }, nameless] })
     t.strictSame(await commit(store, push, 'incomplete'), { kind: 'incomplete', member: 'userList.name' })
     t.same((await view(store)).accounts, [])
-    t.equal(store.revisionOf('production', tenantId), 0)
+    t.equal(await store.revisionOf('production', tenantId), 0)
     t.strictSame(await commit(store, accountsPush(1), 'incomplete'), { kind: 'committed' }, 'it was never taken, so it is no repetition')
   })
 
@@ -109,7 +109,7 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     ])
     t.match((await view(store)).accounts, [{ name: '张三', departmentCode: 'd', role: 'admin', version: versionAt(5) }])
     t.strictSame((await view(store)).accounts[0]?.details, { mobile: '1', email: 'e' })
-    t.equal(store.revisionOf('production', tenantId), 5)
+    t.equal(await store.revisionOf('production', tenantId), 5)
   })
 
   t.test('a failed commit has changed nothing, and the next one goes on', async (t) => {
@@ -118,7 +118,7 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     const outcome = await commit(store, accountsPush(1, { accounts: [{ userName, name: '张三', details: {} }, endless] })).catch((error: unknown) => error)
     t.match(outcome, { code: 'GW_STORAGE_UNAVAILABLE' })
     t.same((await view(store)).accounts, [])
-    t.equal(store.revisionOf('production', tenantId), 0)
+    t.equal(await store.revisionOf('production', tenantId), 0)
     t.strictSame(await commit(store, accountsPush(1)), { kind: 'committed' })
   })
 
@@ -186,11 +186,11 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     const store = await openStore(t)
     const tenants = ['tenant-1', 'tenant-2', 'other'] as TenantId[]
     for (const tenantId of tenants) await commit(store, tenantPush(1, { tenantId, instanceId: tenantId === 'other' ? 'instance-2' as InstanceId : instanceId }))
-    const revisions = () => tenants.map((tenantId) => store.revisionOf('production', tenantId))
-    let before = revisions()
+    const revisions = () => Promise.all(tenants.map(async (tenantId) => store.revisionOf('production', tenantId)))
+    let before = await revisions()
     for (const push of [bought(), statusPush(instanceId, now + 1, 'frozen'), statusPush(instanceId, now + 2, 'normal'), releasePush(instanceId, now + 3)]) {
       await commit(store, push)
-      const after = revisions()
+      const after = await revisions()
       t.not(after[0], before[0], 'the first tenant')
       t.not(after[1], before[1], 'the second tenant')
       t.equal(after[2], before[2], 'the tenant of another instance')
@@ -225,11 +225,11 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
     const nameless = { userName: 'nobody' as UserName, details: {} }
     t.strictSame(await commit(store, accountsPush(1, { accounts: [...accounts, nameless] })), { kind: 'incomplete', member: 'userList.name' })
     t.same(await linesOf(store), [])
-    t.equal(store.revisionOf('production', tenantId), 0)
+    t.equal(await store.revisionOf('production', tenantId), 0)
     const again = { userName: 'user-0' as UserName, name: 'renamed', details: {} }
     t.strictSame(await commit(store, accountsPush(2, { accounts: [...accounts, again] })), { kind: 'committed' })
     t.equal((await linesOf(store)).length, 5_000)
-    t.equal(store.revisionOf('production', tenantId), 1)
+    t.equal(await store.revisionOf('production', tenantId), 1)
     t.match((await view(store, { tenantId, appId, userName: again.userName })).accounts, [{ name: 'renamed' }])
     const departments = accounts.map(({ userName, name }) => ({ code: userName, name, parentCode: '' }))
     await commit(store, departmentsPush(1, { change: 'replace', departments: [...departments, { code: 'user-0', name: 'renamed', parentCode: '' }] }))
@@ -286,7 +286,7 @@ export function testDirectoryStore (t: Test, openStore: (t: Test) => Promise<Dir
       }
       for (const of of [...pushes.map((push) => push.place), ...others]) {
         assert.deepEqual(comparable(await view(store, of)), comparable(await view(maps, of)))
-        assert.equal(store.revisionOf('production', of.tenantId), maps.revisionOf('production', of.tenantId))
+        assert.equal(await store.revisionOf('production', of.tenantId), maps.revisionOf('production', of.tenantId))
       }
       assert.deepEqual(await linesOf(store), await linesOf(maps))
     }), { numRuns: 25 })

@@ -60,9 +60,11 @@ export function testLoginFlowStore (t: Test, openStore: (t: Test) => Promise<Log
 
   t.test('T-23, C-7: a code is claimed by exactly one of 50 at once, and by nobody later', async (t) => {
     const store = await openStore(t)
+    t.equal(await store.isClaimed('code'), false)
     const claims = await Promise.all(Array.from({ length: 50 }, (_, index) => store.claimCode('code', 1_000 + index)))
     t.equal(claims.filter(Boolean).length, 1)
     t.equal(await store.claimCode('code', 5_000), false)
+    t.same([await store.isClaimed('code'), await store.isClaimed('other code')], [true, false])
     t.equal(await store.claimCode('other code', 5_000), true)
   })
 

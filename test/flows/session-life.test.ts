@@ -210,7 +210,8 @@ t.test('renewal beside many requests', async (t) => {
 })
 
 t.test('renewal', async (t) => {
-  const gateway = await openTestGateway(t, { authorizationServerTimeoutSeconds: 1 })
+  const env = { JOINTGATE_SESSION_RENEWAL_GRACE_SECONDS: '300' }
+  const gateway = await openTestGateway(t, { authorizationServerTimeoutSeconds: 1, env })
   const server = await bindTenant(t, gateway)
   // Due after 480 s; the grace ends after 900 s.
   t.beforeEach(() => {
@@ -252,12 +253,17 @@ t.test('renewal', async (t) => {
       gateway.clock.advance((backoffSeconds - 1) * second)
       t.ok(await isIn(browser))
       t.equal(refreshes(server).length, 1, 'no repeat before its time')
-      gateway.clock.advance(second)
+      // Half as much again at most, so that not all sessions come at once.
+      gateway.clock.advance((1 + backoffSeconds / 2) * second)
       await failed()
       t.equal(refreshes(server).length, 2)
-      gateway.clock.advance((900 - 480 - backoffSeconds - 1) * second)
+      gateway.clock.advance((900 - 480 - 1.5 * backoffSeconds - 1) * second)
       await failed()
       gateway.clock.advance(second)
+      if (name.includes('Retry-After')) {
+        t.match(await browser.open('/'), { status: 503, body: /GW_SESSION_RENEWAL_PENDING/ }, 'who was asked to wait is not signed out')
+        gateway.clock.advance(120 * second)
+      }
       t.match(await browser.open('/'), { status: 303, location: '/_gate/sign-in?because=tokens-ended' })
       t.equal(await storedSession(gateway, browser.cookieHeader()), undefined)
     })
@@ -293,7 +299,7 @@ t.test('renewal', async (t) => {
     })
   }
 
-  await t.test('without a refresh token the session ends with its token (login.md Q11)', async (t) => {
+  await t.test('without a refresh token the session ends with its token (login.md Q11, C-25)', async (t) => {
     server.tokenMembers = { expires_in: 600, token_type: 'bearer', refresh_token: undefined }
     const browser = await signIn(gateway, server)
     gateway.clock.advance(600 * second - 1)
@@ -374,6 +380,7 @@ t.test('the life of a session', async (t) => {
     for (let step = 0; step < 6; step++) {
       gateway.clock.advance(1000 * second)
       t.ok(await isIn(browser))
+      await until(async () => (await storedSession(gateway, browser.cookieHeader()))?.lastSeenAt === gateway.clock.now())
     }
     gateway.clock.advance(1000 * second)
     t.match(await browser.open('/'), { status: 303, location: '/_gate/sign-in?because=session-expired' })

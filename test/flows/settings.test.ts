@@ -1,7 +1,7 @@
 import t from 'tap'
 import { appId, openTestGateway } from '../support/build-gateway.ts'
 import { openFakeAuthorizationServer } from '../support/fake-authorization-server.ts'
-import { lihua, storedSession, tenantId } from '../support/signed-in.ts'
+import { lihua, storedSession, tenantId, until } from '../support/signed-in.ts'
 
 t.test('each setting of the whole gateway does what the manual says', async (t) => {
   const gateway = await openTestGateway(t, {
@@ -49,6 +49,7 @@ t.test('each setting of the whole gateway does what the manual says', async (t) 
     const graceEndsAt = (session?.tokens.expiresAt ?? 0) + 7_000
     gateway.clock.set(graceEndsAt - 18_000)
     t.equal((await browser.open('/')).status, 200)
+    await until(async () => (await storedSession(gateway, browser.cookieHeader()))?.lastSeenAt === gateway.clock.now())
     gateway.clock.set(graceEndsAt - 1)
     t.equal((await browser.open('/')).status, 200)
     gateway.clock.set(graceEndsAt)

@@ -1,14 +1,20 @@
 import fc from 'fast-check'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet, type JWTVerifyResult } from 'jose'
 import t from 'tap'
-import { identityHeaders } from '../../src/base/header-names.ts'
+import { foldHeaderName, identityHeaders } from '../../src/base/header-names.ts'
 import type { Principal, TenantId, UserName } from '../../src/directory/model.ts'
 import { subjectOf } from '../../src/forward/assertion.ts'
 import { IdentityCache } from '../../src/forward/identity-cache.ts'
 import { loadSigningKeys } from '../../src/forward/signing-keys.ts'
 import type { SessionRef } from '../../src/session/session.ts'
-import { alice, MemoryKeyStore, requestText, startGateway, startUpstream, talk, valuesOf, type ForwardGateway, type RecordingUpstream } from '../support/forward-gateway.ts'
+import { openTestGateway } from '../support/build-gateway.ts'
+import {
+  alice, defaultHeaderNames, MemoryKeyStore, requestText, startGateway, startUpstream, talk, valuesOf,
+  statusOfAnswer, type ForwardGateway, type RecordingUpstream,
+} from '../support/forward-gateway.ts'
+import { capitalised, droppedNames, spellingsOf } from '../support/header-spellings.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { bindTenant, signIn, storedSession, until } from '../support/signed-in.ts'
 
 async function publishedKeys (gateway: ForwardGateway): Promise<JSONWebKeySet> {
   return (await gateway.app.inject('/_gate/jwks.json')).json()
@@ -96,7 +102,7 @@ t.test('one assertion serves a session until 60 seconds before its end, or until
 t.test('sessions never share an assertion; requests at once of one session do', async (t) => {
   const clock = new ManualClock()
   const keys = await loadSigningKeys(new MemoryKeyStore(), clock)
-  const identities = new IdentityCache({ keys, publicUrl: new URL('https://app.example.com'), clock })
+  const identities = new IdentityCache({ keys, headerNames: defaultHeaderNames, publicUrl: new URL('https://app.example.com'), clock })
   const [a, b, c] = await Promise.all(['one', 'one', 'two'].map((ref) => identities.headersFor(ref as SessionRef, alice)))
   t.equal(a, b)
   t.not(a?.at(-1), c?.at(-1))
@@ -105,7 +111,7 @@ t.test('sessions never share an assertion; requests at once of one session do', 
 t.test('a failed signature is not remembered', async (t) => {
   const clock = new ManualClock()
   const keys = await loadSigningKeys(new MemoryKeyStore(), clock)
-  const identities = new IdentityCache({ keys, publicUrl: new URL('https://app.example.com'), clock })
+  const identities = new IdentityCache({ keys, headerNames: defaultHeaderNames, publicUrl: new URL('https://app.example.com'), clock })
   const halfCharacter = { ...alice, userName: '\ud800' as UserName }
   await t.rejects(identities.headersFor('one' as SessionRef, halfCharacter), URIError)
   await t.rejects(identities.headersFor('one' as SessionRef, halfCharacter), URIError)
@@ -120,12 +126,12 @@ t.test('the key survives a restart; gateways that start at once agree on one', a
   await first.app.close()
   const second = await startGateway(t, { upstream: upstream.url, keyStore })
   await t.resolves(verify(token, await publishedKeys(second), second.clock.now()))
-  t.equal(String((await keyStore.list())[0]?.privateJwk), '[secret]')
+  t.equal(String((await keyStore.list())[0]?.jwk), '[secret]')
 
   const shared = new MemoryKeyStore()
   const clock = new ManualClock()
   const starting = await Promise.all([1, 2, 3].map(() => loadSigningKeys(shared, clock)))
-  t.equal(new Set(starting.map(({ kid }) => kid)).size, 1)
+  t.equal(new Set(starting.map((keys) => keys.current().kid)).size, 1)
   t.equal((await shared.list()).length, 1)
 })
 
@@ -136,4 +142,91 @@ t.test('T-16 two different end-users never have one subject', async () => {
     const b = subjectOf({ tenantId: tenantB as TenantId, userName: userB as UserName })
     return (a === b) === (tenantA === tenantB && userA === userB) && !a.includes(':')
   }))
+})
+
+const ownNames = {
+  tenant: 'remote-tenant',
+  user: 'remote-user',
+  name: 'x-name',
+  role: 'x-role',
+  department: 'x-dept',
+  instance: 'x-instance',
+  access: 'x-access',
+  assertion: 'x-jwt-assertion',
+  accessToken: 'x-token',
+}
+const handshake = ['upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: AQIDBAUGBwgJCgsMDQ4PEA==', 'origin: https://app.example.com']
+const rule = { host: undefined, roles: undefined, preflight: undefined, upstream: undefined, timeoutSeconds: undefined } as const
+
+t.test('T-06 T-07 C-36 C-37 configured header names are ours as the others are, in any spelling and whatever Connection lists', { timeout: 60_000 }, async (t) => {
+  const upstream = await startUpstream(t)
+  const routes = [{ ...rule, path: '/token', accessToken: true, access: undefined }, { ...rule, path: '/open', accessToken: true, access: 'public' }] as const
+  const gateway = await startGateway(t, { upstream: upstream.url, headerNames: ownNames, routes })
+  const names = Object.values(ownNames)
+  const problems: string[] = []
+  for (const name of [...names, ...Object.values(defaultHeaderNames), ...droppedNames]) {
+    const headers = spellingsOf(name).flatMap((spelling) => [`${spelling}: evil`, `${spelling}: evil`])
+    for (const target of ['/token', '/other', '/open']) {
+      for (const more of [[], handshake]) {
+        for (const connection of [`close, upgrade, ${name}`, `close, upgrade, ${capitalised(name)}, ${name.replaceAll('-', '_')}`]) {
+          const answer = await talk(gateway.port, requestText(target, { headers: [`connection: ${connection}`, ...headers, ...more, 'x-other: kept'] }))
+          const { rawHeaders } = upstream.seen.pop() ?? { rawHeaders: [] }
+          const expected = names.filter((each) => target !== '/open' && (each !== ownNames.accessToken || target === '/token'))
+          const seen = rawHeaders.filter((_, index) => index % 2 === 0).map(foldHeaderName).filter((each) => names.includes(each))
+          const isGood = statusOfAnswer(answer) === 200 && !rawHeaders.join().includes('evil') && valuesOf(rawHeaders, 'x-other')[0] === 'kept'
+          if (!isGood || seen.sort().join() !== expected.sort().join()) problems.push(`${target} ${name}: ${statusOfAnswer(answer)} ${rawHeaders.join()}`)
+        }
+      }
+    }
+  }
+  t.strictSame(problems, [])
+  await talk(gateway.port, requestText('/token'))
+  const { rawHeaders } = upstream.seen.pop() ?? t.fail('nothing came') as never
+  t.notOk(rawHeaders.some((text) => text.startsWith('x-identity-')), 'under no other name')
+  t.strictSame([ownNames.user, ownNames.role, ownNames.accessToken].map((name) => valuesOf(rawHeaders, name)), [['alice'], ['user'], ['token']])
+  await verify(valuesOf(rawHeaders, ownNames.assertion)[0] ?? '', await publishedKeys(gateway), gateway.clock.now())
+})
+
+t.test('the configured names hold in the whole gateway', async (t) => {
+  const env = { JOINTGATE_IDENTITY_USER_HEADER: 'Remote-User', JOINTGATE_IDENTITY_ASSERTION_HEADER: 'x-jwt', JOINTGATE_IDENTITY_ACCESS_TOKEN_HEADER: 'x-token' }
+  const gateway = await openTestGateway(t, { env: { ...env, JOINTGATE_ROUTES: '[{ path: /api, accessToken: true }]' } })
+  const browser = await signIn(gateway, await bindTenant(t, gateway))
+  await browser.open('/api', { headers: { remote_user: 'evil', 'X-Identity-User': 'evil', x_jwt: 'evil' } })
+  const seen = gateway.upstream.requests.at(-1)?.headers ?? {}
+  t.match(seen, { 'remote-user': 'lihua', 'x-jwt': /^ey/, 'x-token': /^access-canary/, 'x-identity-role': 'user' })
+  t.notMatch(JSON.stringify(seen), 'evil')
+  t.notOk('x-identity-user' in seen || 'x-identity-assertion' in seen)
+})
+
+t.test('T-38 the access token goes to routes that ask for it and nowhere else: no other route, no public one, no log; never a client\'s', async (t) => {
+  const routes = '[{ path: /api, accessToken: true }, { path: /api/plain, accessToken: false }, { path: /api/open, access: public }]'
+  const gateway = await openTestGateway(t, { env: { JOINTGATE_ROUTES: routes, JOINTGATE_LOG_LEVEL: 'trace' } })
+  const server = await bindTenant(t, gateway)
+  // Renewed after 480 s.
+  server.tokenMembers = { expires_in: 600, token_type: 'Bearer' }
+  const browser = await signIn(gateway, server)
+  const headers = Object.fromEntries(spellingsOf('x-identity-access-token').filter((name) => !/[^\w-]/.test(name)).map((name) => [name, 'evil']))
+  /** All values of all spellings that the application gets. */
+  async function tokensSeen (path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
+    const { status } = await browser.open(path, { method, headers })
+    t.equal(status, 200, path)
+    const seen = Object.entries(gateway.upstream.requests.at(-1)?.headers ?? {})
+    t.notMatch(JSON.stringify(seen), 'evil')
+    return seen.filter(([name]) => foldHeaderName(name) === 'x-identity-access-token').map(([, value]) => value).join()
+  }
+  const tokenNow = async () => (await storedSession(gateway, browser.cookieHeader()))?.tokens.accessToken ?? ''
+
+  const first = await tokenNow()
+  for (const path of ['/api', '/api/', '/api/reports?x=1']) t.equal(await tokensSeen(path), first, path)
+  t.equal(await tokensSeen('/api', 'POST'), first)
+  for (const path of ['/', '/apis', '/api/plain', '/api/plain/x', '/api/open', '/api/open/x', '/API', '/reports?x=/api']) t.equal(await tokensSeen(path), '', path)
+
+  gateway.clock.advance(480_000)
+  await until(async () => { await browser.open('/api'); return await tokenNow() !== first })
+  t.equal(await tokensSeen('/api'), await tokenNow(), 'the renewed one after a renewal')
+
+  gateway.upstream.answer = (request) => { request.socket.destroy() }
+  t.equal((await browser.open('/api', { headers })).status, 502)
+  t.match(gateway.logLines.join(), 'GW_UPSTREAM_UNREACHABLE')
+  t.notMatch(gateway.logLines.join('\n'), /access-canary|refresh-canary|evil/)
 })

@@ -16,7 +16,11 @@ t.test('C-39 a target that can be read in more than one way is ambiguous', async
     '/a%00', '/a%0a', '/a%1F', '/a%7f', '/a%2f', '/a%2Fb', '/..%2f', '/a%5c', '/a%5Cb', // encoded
     '/.', '/..', '/./a', '/a/.', '/a/..', '/a/../b', '/a/./b', // dot segments
     '/%2e', '/%2E%2e/a', '/.%2e/a', '/a/%2e.', '/a/%2e%2e/b', '/a/%2E/b',
-    '/..;/a', '/a/..;x=y/b', '/.;/a', '/%2e%2e;/a', '/..%3b/a', '/a/..%3Bx', // the same for who cuts path parameters off
+    '/..;/a', '/a/..;x=y/b', '/.;/a', '/%2e%2e;/a', '/..%3b/a', '/a/..%3Bx', '/a/..:x', // the same for who cuts parameters or streams off
+    '/a/..%3f', '/a/..%3fx', '/a/..%20/b', '/a/%e3%80%80../b', // … decodes before the query is cut off, takes blanks off
+    '/a/%252e%252e/b', '/%2525252e/a', '/a/.%252e;/b', '/a%252f..', '/a%255c..%255cb', '/100%25/%252e%252e/b', '/a%25zz/..%252fb', // … decodes again
+    '/a/%ef%bc%8e%ef%bc%8e/b', '/a/%e2%80%a5/b', '/a%ef%bc%8f../b', '/a%ef%bc%bc../b', '/a/.%e2%80%8b./b', '/a/.%c2%ad/b', // … folds signs
+    '/a%2500', '/a%250a', '/a%25250d', '/a%c2%85', '/a/%25u002e%25u002e/b', '/a%2525252561', // hidden control bytes, four times encoded
     '/%', '/a%', '/a%2', '/a%zz', '/%-1', '/a%u002f', // malformed percent
     '/%c0%ae%c0%ae/', '/%c0%af', '/%e0%80%af', '/%ff', '/%C4%E3', // no UTF-8, overlong forms among them
     '/%5fgate', '/%5Fgate/sign-out', '/_g%61te/x', '/_gat%65', '/%5f%67%61%74%65/callback', // our prefix in another spelling
@@ -26,6 +30,7 @@ t.test('C-39 a target that can be read in more than one way is ambiguous', async
 t.test('C-39 a target with one reading keeps its owner', async (t) => {
   for (const target of [
     '/', '/a', '/a/', '/a/b.c', '/a/.b', '/a/..b', '/a/b..', '/a/...', '/a/b.;c', '/a;v=1', '/~a/-_!$&\'()*+,;=:@', '/a|b', '/[x]',
+    '/a%252fb', '/a%255cb', '/a%ef%bc%8fb', '/a%2561', '/a%252561', '/100%2525', '/50%25off', '/a/%e2%80%a6', '/http:%252f%252fb.c%252fd', '/.well-known/a', // signs and words that hide nothing
     '/a%20b', '/%E6%96%87', '/%e6%96%87/', '/a%25', '/a%252f', '/a%3fb', '/?', '/a?', '/a?x=//..%2f%00%zz/../y', '/a?/_gate/',
     '/_GATE', '/_GATE/x', '/%5FGATE/x', '/_gated', '/_gate;x/a', '/_gat', '/x/_gate/', '/_gate.', '/_gate%20',
   ]) t.equal(judgeTarget(target, prefix), 'upstream', target)

@@ -40,8 +40,13 @@ async function open (t: Test, rules: Rules, env: Record<string, string> = {}): P
   return { gateway, server, rules }
 }
 
-/** What the answer must say: in with this access, or out with this reason. */
-type Verdict = { readonly access: 'full' | 'read-only' } | { readonly reason: string, readonly isRenewable: boolean }
+/** What the answer must say: in with this access, out with this reason, or asked to choose another purchase. */
+type Refusal = { readonly reason: string, readonly isRenewable: boolean }
+type Verdict = { readonly access: 'full' | 'read-only' } | Refusal | 'choose'
+type Which = 0 | 1
+
+/** A person's session in one browser: in which purchase, and which of them were taken away since, though nobody asked yet. */
+interface ModelSession { readonly which: Which, readonly since: number, seenAt: number, readonly spoilt: [boolean, boolean] }
 
 /** A purchase as the model knows it: facts in the order in which they were told. */
 interface Purchase {
@@ -53,6 +58,8 @@ interface Purchase {
   isReleased: boolean
   paidUntil: number | undefined
   endedAt: number | undefined
+  boundAt: number
+  lostAt: number
 }
 
 type Deed =
@@ -74,8 +81,7 @@ type Route = (typeof routes)[number]
 class Model {
   readonly #rules: Rules
   readonly purchases: [Purchase, Purchase]
-  /** The person's session in each browser: since when, last seen, and whether something ended it for good though nobody asked yet. */
-  readonly sessions = new Map<number, { readonly since: number, seenAt: number, isSpoilt: boolean }>()
+  readonly sessions = new Map<number, ModelSession>()
 
   constructor (rules: Rules) {
     this.#rules = rules
@@ -88,6 +94,8 @@ class Model {
       isReleased: false,
       paidUntil: undefined,
       endedAt: undefined,
+      boundAt: 0,
+      lostAt: 0,
     })
     this.purchases = [fresh(), fresh()]
   }
@@ -97,24 +105,26 @@ class Model {
     if (deed.kind === 'bind') {
       one.isBound = true
       one.wasBound = true
+      one.boundAt = now
     } else if (deed.kind === 'unbind') {
       one.isBound = false
-      this.#spoil()
+      this.#spoil(which, now)
     } else if (deed.kind === 'create') {
       if (one.isBought) return
       one.isBought = true
       one.isReady = !deed.isPending
       one.paidUntil = deed.hours === undefined ? undefined : now + deed.hours * hour
     } else if (one.isBought) {
-      this.#happen(one, deed, now)
+      this.#happen(which, deed, now)
     }
   }
 
-  #happen (one: Purchase, deed: Exclude<Deed, { kind: 'bind' | 'unbind' | 'create' }>, now: number): void {
+  #happen (which: Which, deed: Exclude<Deed, { kind: 'bind' | 'unbind' | 'create' }>, now: number): void {
+    const one = this.purchases[which]
     if (deed.kind === 'ready') one.isReady = true
     if (deed.kind === 'release') {
       one.isReleased = true
-      if (one.wasBound && this.#isClosing('released')) this.#spoil()
+      if (one.wasBound && this.#isClosing('released')) this.#spoil(which, now)
     }
     if (one.isReleased) return
     if (deed.kind === 'renew') {
@@ -123,7 +133,7 @@ class Model {
     }
     if (deed.kind === 'freeze') {
       one.isFrozen = true
-      if (one.wasBound && this.#isClosing('frozen')) this.#spoil()
+      if (one.wasBound && this.#isClosing('frozen')) this.#spoil(which, now)
     }
     if (deed.kind === 'unfreeze') {
       one.isFrozen = false
@@ -136,8 +146,9 @@ class Model {
     return this.#rules[state] === 'renew' || this.#rules[state] === 'refuse'
   }
 
-  #spoil (): void {
-    for (const session of this.sessions.values()) session.isSpoilt = true
+  #spoil (which: Which, now: number): void {
+    this.purchases[which].lostAt = now
+    for (const { spoilt } of this.sessions.values()) spoilt[which] = true
   }
 
   stateOf (one: Purchase, now: number): 'active' | 'not-ready' | 'grace' | 'expired' | 'frozen' | 'released' {
@@ -150,23 +161,40 @@ class Model {
     return now < end + this.#rules.graceDays * dayMs ? 'grace' : 'expired'
   }
 
-  /** What a new sign-in gets. */
-  verdict (now: number): Verdict {
+  #accessOf (one: Purchase, now: number): 'full' | 'read-only' | undefined {
+    const state = this.stateOf(one, now)
+    const policy = state === 'active' ? 'full' : state === 'not-ready' ? 'refuse' : this.#rules[state]
+    return one.isBound && (policy === 'full' || policy === 'read-only') ? policy : undefined
+  }
+
+  /** The purchases that a new sign-in may enter by. */
+  open (now: number): Which[] {
+    return ([0, 1] as const).filter((which) => this.#accessOf(this.purchases[which], now) !== undefined)
+  }
+
+  /** What is said where none is open. */
+  refusal (now: number): Refusal {
     const states = this.purchases.filter((one) => one.isBound).map((one) => this.stateOf(one, now))
     if (states.length === 0) return { reason: 'tenant-closed', isRenewable: false }
-    const says = states.map((state) => ({ state, policy: state === 'active' ? 'full' : state === 'not-ready' ? 'refuse' : this.#rules[state] }))
-    for (const access of ['full', 'read-only'] as const) if (says.some(({ policy }) => policy === access)) return { access }
     const nearest = [['not-ready'], ['grace', 'expired'], ['frozen'], ['released']].find((group) => states.some((state) => group.includes(state))) ?? []
     const reason = `instance-${nearest.at(-1) ?? ''}`
-    return { reason, isRenewable: says.some(({ state, policy }) => nearest.includes(state) && policy === 'renew') }
+    const isRenewable = states.some((state) => nearest.includes(state) && state !== 'active' && state !== 'not-ready' && this.#rules[state] === 'renew')
+    return { reason, isRenewable }
   }
 
   /** What this browser gets now; `undefined`: it is sent to sign in. */
   verdictFor (who: number, now: number): Verdict | undefined {
     const session = this.sessions.get(who)
     if (session === undefined || now - session.seenAt >= dayMs || now - session.since >= 7 * dayMs) return undefined
-    const verdict = this.verdict(now)
-    return 'access' in verdict && session.isSpoilt ? { reason: 'authorisation-withdrawn', isRenewable: false } : verdict
+    const { which, spoilt } = session
+    const other = which === 0 ? 1 : 0
+    const withdrawn = { reason: 'authorisation-withdrawn', isRenewable: false }
+    const access = this.#accessOf(this.purchases[which], now)
+    if (access !== undefined) return spoilt[which] ? withdrawn : { access }
+    if (this.#accessOf(this.purchases[other], now) === undefined) return this.refusal(now)
+    // The other one must have been there without a gap.
+    const isLasting = !spoilt[other] && (!spoilt[which] || this.purchases[other].boundAt < this.purchases[which].lostAt)
+    return isLasting ? 'choose' : withdrawn
   }
 }
 
@@ -227,7 +255,7 @@ class Walk {
     const now = this.#now
     const before = upstream.requests.length
     for (const one of model.purchases.filter(({ isBound }) => isBound)) this.met.add(`${model.stateOf(one, now)} ${route}`)
-    if (route === 'sign-in') return await this.#signIn(who, model.verdict(now))
+    if (route === 'sign-in') return await this.#signIn(who)
     const verdict = model.verdictFor(who, now)
     if (route === 'sign-out') {
       must((await browser.submit('/_gate/sign-out')).status === 303, 'a sign-out works in every state')
@@ -237,31 +265,45 @@ class Walk {
     }
     const answer = await ask(browser, route)
     if (verdict === undefined) checkStranger(route, answer)
+    else if (verdict === 'choose') checkQuestion(route, answer)
     else if ('reason' in verdict) checkRefusal(route, answer, verdict)
     else checkWelcome(route, answer, verdict.access)
-    const isForwarded = verdict !== undefined && 'access' in verdict && (route === 'page' || route === 'script' || route === 'form')
+    const isForwarded = verdict !== undefined && verdict !== 'choose' && 'access' in verdict && (route === 'page' || route === 'script' || route === 'form')
     must(upstream.requests.length === before + (isForwarded ? 1 : 0), 'the upstream sees exactly those who are in')
     if (isForwarded) must(upstream.requests.at(-1)?.headers['x-identity-access'] === verdict.access, 'and reads how far')
     const session = model.sessions.get(who)
+    // Whoever is asked keeps the session, and is not seen.
+    if (verdict === 'choose') return
     if (verdict === undefined || 'reason' in verdict) model.sessions.delete(who)
     else if (session !== undefined) session.seenAt = now
   }
 
-  async #signIn (who: number, verdict: Verdict): Promise<void> {
+  async #signIn (who: number): Promise<void> {
     const browser = this.browsers[who]!
+    const open = this.model.open(this.#now)
     // Its rounds are another test's matter.
     browser.cookies.delete(roundsCookie)
     const held = browser.cookies.get(sessionCookie)
     await pressButton(browser, '/reports')
     const code = this.#house.server.issueCode({ userName: 'lihua', tenant: this.#tenantId })
     const answer = await browser.open(callbackPath({ code, tenant: this.#tenantId }), { headers: fromAnotherSite })
-    if ('reason' in verdict) {
-      checkRefusal('page', answer, verdict)
+    if (open.length === 0) {
+      checkRefusal('page', answer, this.model.refusal(this.#now))
       must(browser.cookies.get(sessionCookie) === held, 'nobody is let in, and no session is touched')
       return
     }
-    must(answer.status === 303 && answer.location === '/reports', `signed in: ${answer.status} ${answer.body}`)
-    this.model.sessions.set(who, { since: this.#now, seenAt: this.#now, isSpoilt: false })
+    const which = open[who % open.length] ?? 0
+    const last = open.length === 1 ? answer : await this.#choose(browser, answer, which)
+    must(last.status === 303 && last.location === '/reports', `signed in: ${last.status} ${last.location} ${last.body}`)
+    this.model.sessions.set(who, { which, since: this.#now, seenAt: this.#now, spoilt: [false, false] })
+  }
+
+  async #choose (browser: Browser, answer: Answer, which: Which): Promise<Answer> {
+    must(answer.status === 303 && answer.location.startsWith('/_gate/choose'), `of two one is chosen: ${answer.status} ${answer.location}`)
+    const { body } = await browser.open(answer.location)
+    const field = (name: string): string => new RegExp(`name="${name}" value="([^"]*)"`).exec(body)?.[1] ?? ''
+    const form = { question: field('question'), return_to: field('return_to'), instance: `${this.#tenantId}-${which}` }
+    return await browser.submit('/_gate/choose', form)
   }
 }
 
@@ -303,6 +345,12 @@ function checkStranger (route: Route, answer: Answer): void {
 function checkWelcome (route: Route, answer: Answer, access: string): void {
   must(answer.status === 200, `${route} is let in, but: ${answer.status} ${answer.location} ${answer.body}`)
   if (route === 'who-am-i') must((JSON.parse(answer.body) as { access?: string }).access === access, `access is ${access}: ${answer.body}`)
+}
+
+function checkQuestion (route: Route, answer: Answer): void {
+  if (route === 'page') must(answer.status === 303 && answer.location.startsWith('/_gate/choose?return_to='), 'a page view goes to the choice')
+  else if (route === 'sign-out-page') must(answer.status === 200, 'whoever is asked may sign out')
+  else must(answer.status === 403 && readRefusal(answer).reason === 'choice-needed', `${route} is told to choose: ${answer.status} ${answer.body}`)
 }
 
 function checkRefusal (route: Route, answer: Answer, { reason, isRenewable }: { reason: string, isRenewable: boolean }): void {

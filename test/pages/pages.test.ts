@@ -7,7 +7,9 @@ import { refusalReasons } from '../../src/directory/refusal.ts'
 import { locales } from '../../src/pages/choose-locale.ts'
 import { createPages } from '../../src/pages/pages.ts'
 import { parseLoginReason, signInLocation } from '../../src/pages/sign-in-location.ts'
+import { compileTemplates } from '../../src/pages/templates.ts'
 import type { FaultCode } from '../../src/pages/texts/page-texts.ts'
+import type { Choice } from '../../src/pages/views.ts'
 import { isFaultCode, textsOf } from '../../src/pages/texts/texts-of.ts'
 
 const prefix = '/_gate'
@@ -15,11 +17,16 @@ const at = Date.UTC(2025, 4, 6, 7, 8, 9)
 const supportCode = '7KQ2-M9XD'
 const faultCodes = Object.values(faults).map((Fault) => new Fault().code)
 const loopCauses = ['cookies-blocked', 'insecure-address', 'session-lost', 'state-lost'] as const
-const notices = ['cookie-ambiguous', 'session-unknown', 'session-idle', 'session-expired', 'tokens-ended'] as const
+const notices = ['cookie-ambiguous', 'session-unknown', 'session-idle', 'session-expired', 'tokens-ended', 'role-changed'] as const
 const unescape: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" }
 
 const personOf = (text: string) => ({ name: text, userName: text as UserName, tenantName: text, tenantId: text as TenantId })
 const pagesFor = (applicationName: string) => createPages({ prefix, applicationName, publicUrl: 'https://app.example.com' })
+
+const everyChoice = (text: string): Choice => ({
+  instanceId: text, product: text, order: text, paidUntil: at, role: 'admin', access: 'read-only', isCurrent: true,
+})
+const bareChoice = (text: string): Choice => ({ instanceId: text, order: text, role: 'user', access: 'full', isCurrent: false })
 
 /** Every page in one language, all data of persons and requests being `text`. */
 function everyPage (locale: (typeof locales)[number], text: string, pages = pagesFor(text)): Map<string, string> {
@@ -29,7 +36,24 @@ function everyPage (locale: (typeof locales)[number], text: string, pages = page
     ['sign-in', pages.signIn({ locale, returnTo: text, formActions: [] })],
     ...notices.map((because) => [`sign-in ${because}`, pages.signIn({ locale, returnTo: '/', because, formActions: [] })] as const),
     ['confirm', pages.confirm({ locale, here, person, antiForgery: text })],
+    ['confirm, somebody else in', pages.confirm({ locale, here, person, current: person, antiForgery: text })],
+    ...(['sign-in', 'wish', 'closed'] as const).map((because) => [`choose ${because}`, pages.choose({
+      locale,
+      here,
+      userName: text,
+      tenantName: text,
+      question: text,
+      returnTo: '/kept',
+      because,
+      choices: [everyChoice(text), bareChoice(text)],
+    })] as const),
     ['sign-out', pages.signOut({ locale, here, person, antiForgery: text, formActions: [] })],
+    ['account', pages.account({
+      locale,
+      here,
+      person,
+      sessions: [true, false].map((isCurrent) => ({ ref: text, createdAt: at, lastSeenAt: at, endsAt: at, isCurrent })),
+    })],
     ['signed-out', pages.signedOut({ locale, here })],
     ...refusalReasons.map((reason) => [reason, pages.refusal({ locale, reason, supportCode: text, at, returnTo: text })] as const),
     ...loopCauses.map((cause) => [`loop ${cause}`, pages.refusal({ locale, reason: 'login-loop', cause, supportCode: text, at })] as const),
@@ -113,7 +137,7 @@ t.test('every page is a whole document that needs no script: one h1, a language,
 
 t.test('every form is sent by POST to an address under the prefix, and every link stays on our origin (T-09)', async (t) => {
   for (const [name, html] of everyPage('en', '/projects?id=7')) {
-    for (const [form] of html.matchAll(/<form[^>]*>/g)) t.match(form, /^<form method="post" action="\/_gate\/(sign-in|confirm|sign-out)">$/, `${name}: ${form}`)
+    for (const [form] of html.matchAll(/<form[^>]*>/g)) t.match(form, /^<form method="post" action="\/_gate\/(sign-in|confirm|choose|account|sign-out)">$/, `${name}: ${form}`)
     for (const href of attributes(html, 'href')) t.match(href, /^$|^\/(?!\/)/, `${name}: ${href}`)
     t.equal(count(html, /<form/g), count(html, /<button type="submit"/g), `${name}: each form has its button`)
     t.notMatch(html, /<input(?! type="hidden")/, `${name}: no field without a label`)
@@ -147,6 +171,30 @@ t.test('the address of the sign-in page holds what is worth saying and no more',
   for (const value of ['no-cookie', 'constructor', '', undefined, ['session-idle']]) t.equal(parseLoginReason(value), undefined, String(value))
 })
 
+t.test('each button that ends a sign-in says which one to who only hears it, and begins with the words that are seen (WCAG 2.4.6, 2.5.3)', async (t) => {
+  const times = [Date.UTC(2025, 0, 1, 0, 1), Date.UTC(2025, 0, 1, 0, 2)]
+  for (const [locale, seen] of [['en', 'End this sign-in'], ['zh-CN', '结束此登录']] as const) {
+    const { html } = pagesFor('App').account({
+      locale,
+      here: '/',
+      person: personOf('N'),
+      sessions: [0, ...times].map((createdAt, at) => ({ ref: `r${at}`, createdAt, lastSeenAt: createdAt + 60_000, endsAt: createdAt, isCurrent: at === 0 })),
+    })
+    const names = [...html.matchAll(/<button type="submit" class="button quiet" aria-label="([^"]*)">([^<]*)<\/button>/g)]
+    t.equal(names.length, 2, 'one for each but the current one')
+    t.same(names.map(([, name, text]) => [name?.startsWith(`${seen}`), text]), [[true, seen], [true, seen]])
+    t.same(names.map(([, name]) => name?.match(/\d\d:\d\d UTC\+8/g)), [['08:01 UTC+8', '08:02 UTC+8'], ['08:02 UTC+8', '08:03 UTC+8']])
+  }
+  const unsafe = compileTemplates().render('account', {
+    title: '',
+    facts: [],
+    explanation: '',
+    signOut: { href: '', label: '' },
+    sessions: [{ mark: undefined, facts: [], form: { action: '', button: '', name: '"><b>&', fields: [] } }],
+  })
+  t.match(unsafe, 'aria-label="&quot;&gt;&lt;b&gt;&amp;"')
+})
+
 t.test('the confirm page names the person, the account and the enterprise, and offers a way out', async (t) => {
   const person = { ...personOf('x'), name: '张伟', userName: 'zhangwei' as UserName, tenantName: '华信智能' }
   const english = pagesFor('App').confirm({ locale: 'en', person, antiForgery: 't0ken' }).html
@@ -159,6 +207,39 @@ t.test('the confirm page names the person, the account and the enterprise, and o
     t.match(html, 'href="/_gate/sign-in"')
     t.notMatch(html, 'lang=en', 'no switch without an address that may be loaded again')
   }
+})
+
+t.test('the confirm page names whoever is signed in until the answer, and the way out leads back to them (T-11)', async (t) => {
+  const person = { ...personOf('x'), name: '张伟', userName: 'zhangwei' as UserName, tenantName: '华信智能' }
+  const current = { ...personOf('x'), name: '王五', userName: 'wangwu' as UserName, tenantName: '晨曦科技' }
+  for (const locale of locales) {
+    const { html } = pagesFor('App').confirm({ locale, person, current, antiForgery: 't0ken' })
+    for (const name of ['王五', 'wangwu', '晨曦科技']) t.match(html, `<bdi>${name}</bdi>`, locale)
+    t.match(html, '<a class="button quiet" href="/"')
+    t.ok(shown(html).includes(textsOf(locale).confirm.stay))
+  }
+})
+
+t.test('the page of several purchases tells them apart: product, order, day in UTC+8, role, what is special', async (t) => {
+  const choices: Choice[] = [
+    { instanceId: 'i-1', product: '专业版', order: 'CS2501', paidUntil: Date.UTC(2026, 11, 31, 15, 59), role: 'admin', access: 'full', isCurrent: true },
+    { instanceId: 'i-2', order: 'CS2502', paidUntil: Date.UTC(2026, 11, 31, 16), role: 'user', access: 'read-only', isCurrent: false },
+  ]
+  const view = { locale: 'en', userName: 'lihua', tenantName: '晨曦科技', question: 'q-1', choices, returnTo: '/p?q=1', because: 'wish' } as const
+  const pages = pagesFor('App')
+  const { html } = pages.choose(view)
+  const [first = '', second = ''] = html.split('</form>')
+  for (const text of ['专业版', 'CS2501', '2026-12-31', 'Administrator', 'In use now']) t.ok(shown(first).includes(text), text)
+  for (const text of ['Subscription CS2502', '2027-01-01', 'Member', 'Read only']) t.ok(shown(second).includes(text), text)
+  t.notMatch(second, 'In use now')
+  for (const [index, form] of [first, second].entries()) {
+    t.match(form, `name="instance" value="i-${index + 1}"`)
+    t.match(form, 'name="question" value="q-1"')
+    t.match(form, 'name="return_to" value="/p?q=1"')
+  }
+  t.match(html, 'href="/p?q=1"', 'a way back')
+  for (const because of ['sign-in', 'closed'] as const) t.notMatch(pages.choose({ ...view, because }).html, 'href="/p?q=1"', `${because}: there is none`)
+  t.ok(shown(pages.choose({ ...view, because: 'closed' }).html).includes(textsOf('en').choose.closed))
 })
 
 t.test('the sign-out page carries the anti-forgery value only if there is one', async (t) => {

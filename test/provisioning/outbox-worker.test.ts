@@ -9,7 +9,9 @@ import { openProvisioningHook } from '../../src/provisioning/provisioning-hook.t
 import { InstanceDirectory } from '../support/instance-directory.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { ManualSchedule } from '../support/manual-schedule.ts'
+import { MemoryLeases } from '../support/memory-leases.ts'
 import { openSellerHook } from '../support/seller-hook.ts'
+import { until } from '../support/signed-in.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -23,11 +25,12 @@ function build () {
   const clock = new ManualClock()
   const time = new ManualSchedule(clock)
   const directory = new InstanceDirectory(clock)
+  const leases = new MemoryLeases()
   const lines: LogLine[] = []
   const log: OutboxWorkerOptions['log'] = (level, line) => { lines.push({ level, ...line }) }
   const work = (more: Partial<OutboxWorkerOptions>): OutboxWorker =>
-    new OutboxWorker({ outbox: directory.outbox, directory, clock, schedule: time.schedule, log, random: () => 0, ...more })
-  return { clock, time, directory, outbox: directory.outbox, lines, work }
+    new OutboxWorker({ outbox: directory.outbox, leases, directory, clock, schedule: time.schedule, log, random: () => 0, ...more })
+  return { clock, time, directory, outbox: directory.outbox, leases, lines, work }
 }
 
 /** The same with a seller's system behind real HTTP. */
@@ -145,7 +148,6 @@ t.test('a failed attempt is repeated after 5 s, 30 s, 2, 10 and 30 minutes, then
     const [entry] = directory.outbox.entries
     t.equal(entry?.attempts, attempt, 'attempts are counted where a crash does not reach them')
     const pause = (entry?.notBefore ?? 0) - clock.now()
-    t.equal(time.next, pause)
     pauses.push(pause)
     if (attempt % 3 === 0) {
       await worker.close()
@@ -181,9 +183,10 @@ t.test('"not ready yet" is asked again without counting as a failure, and loud b
   seller.answer = { status: 500 }
   await worker.wake(a)
   const pauses = []
+  const untilDue = () => Math.max(0, (directory.outbox.entries[0]?.notBefore ?? 0) - clock.now())
   for (const body of [{ status: 'pending' }, { status: 'pending', retryAfterSeconds: 0 }, { status: 'pending', retryAfterSeconds: 40 }, { status: 'pending', retryAfterSeconds: 9e9 }]) {
     seller.answer = { status: 202, body }
-    time.advance(time.next ?? 0)
+    time.advance(untilDue())
     await worker.wake(a)
     const [entry] = directory.outbox.entries
     t.equal(entry?.attempts, 0, 'the hook works, so the count of failures begins anew')
@@ -193,7 +196,7 @@ t.test('"not ready yet" is asked again without counting as a failure, and loud b
   t.match(directory.instances.get('a'), { provisioning: 'pending' })
   seller.answer = { status: 202 }
   for (let i = 0; i < 200; i++) {
-    time.advance(time.next ?? 0)
+    time.advance(untilDue())
     await worker.wake(a)
   }
   const late = lines.filter(({ event }) => event === 'provisioning.late')
@@ -290,6 +293,7 @@ t.test('a crash between the report and the outbox has the event told again, unde
   t.equal(new Set(seller.calls.map(({ headers }) => headers['webhook-id'])).size, 1)
   t.same(outbox.entries, [])
   t.match(directory.instances.get('a'), { access: { frontEndUrl: 'https://a.example.com' } })
+  await next.close()
   t.equal(time.next, undefined, 'no timer is left')
 })
 
@@ -314,6 +318,30 @@ t.test('a store that is down loses no event and is asked again', async (t) => {
   t.equal(seller.calls.length, 2)
   t.same(outbox.entries, [])
   t.match(directory.instances.get('a'), { provisioning: 'ready' })
+})
+
+t.test('of several gateways one tells an instance\'s events; what it leaves behind another takes up', async (t) => {
+  const { clock, directory, leases, outbox, time, seller, work, told } = await open(t)
+  const gateways = [work(), work(), work()]
+  for (const name of ['a', 'b']) await directory.create(name)
+  await Promise.all(gateways.flatMap((gateway) => [gateway.wake(a), gateway.wake(b)]))
+  t.same(told().sort(), ['a created', 'b created'], 'each event once')
+  for (let turn = 0; turn < 3; turn++) {
+    time.advance(5_000)
+    await Promise.all(gateways.map((gateway) => gateway.wake(a)))
+  }
+  t.equal(seller.calls.length, 2, 'also when the others look again')
+
+  await directory.create('c')
+  const c = 'c' as InstanceId
+  await leases.acquire('events:c', 'a gateway that was killed', clock.now(), 120_000)
+  await gateways[0]?.wake(c)
+  time.advance(119_999)
+  await settle()
+  t.equal(seller.calls.length, 2)
+  time.advance(5_001)
+  await until(() => outbox.entries.length === 0)
+  t.same(told().slice(2), ['c created'])
 })
 
 const never = <Value>(): Promise<Value> => new Promise(() => {})

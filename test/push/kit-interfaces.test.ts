@@ -216,7 +216,7 @@ t.test('V1: blank members are not signed, so putting them in or taking them out 
   }
 })
 
-t.test('flag and testFlag are numbers or texts, unknown members are nobody\'s, and the credential stage has no instance', async (t) => {
+t.test('C-58: flag and testFlag are numbers or texts, unknown members are nobody\'s, and the credential stage has no instance', async (t) => {
   for (const name of names) {
     for (const [generation, read, spell] of [['V2', readV2, (body: Body) => body], ['V1', readV1, toV1]] as const) {
       for (const flag of name === 'authSync' ? [0, 1, 2, 3] : [0, 1, 2]) {

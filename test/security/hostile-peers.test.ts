@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { cookieNames } from '../../src/session/cookies.ts'
-import { isInnerAddress, openOutbound } from '../../src/sign-in/outbound-fetch.ts'
 import { openTestGateway } from '../support/build-gateway.ts'
 import type { Endpoint, Misbehaviour } from '../support/fake-authorization-server.ts'
 import { bindTenant, comeBack, lihua, signIn, tenantId } from '../support/signed-in.ts'
@@ -160,6 +159,7 @@ t.test('an authorization server that misbehaves', { timeout: 50_000 }, async (t)
   for (const body of ['{"userName":"lihua"}', '{"user_name":"lihua","tenant":""}', `{"userName":"lihua","tenant":"${tenantId}","role":"admin","__proto__":1}`]) {
     await t.test(`userinfo ${body} is lihua, with the role that the pushes gave (login.md Q8)`, async (t) => {
       server.misbehaviours.set('userinfo', raw(body))
+      gateway.clock.advance(1)
       const browser = await signIn(gateway, server)
       t.match(JSON.parse((await browser.fetch('/_gate/session')).body), { user: 'lihua', role: 'user' })
     })
@@ -177,6 +177,7 @@ t.test('an authorization server that misbehaves', { timeout: 50_000 }, async (t)
     }
     const grownBy = (process.memoryUsage().rss - before) / 1_048_576
     t.ok(grownBy < 120, `grown by ${Math.round(grownBy)} MB`)
+    gateway.clock.advance(1)
     t.equal((await (await signIn(gateway, server)).open('/')).body, 'the application')
   })
 
@@ -199,43 +200,4 @@ t.test('an authorization server that misbehaves', { timeout: 50_000 }, async (t)
     t.same(trap.hits, [])
   })
   t.same(gateway.logLines.filter((line) => /"level":"(?:error|fatal)"/.test(line)), [], 'nothing of this is a fault of ours')
-})
-
-t.test('calls out', async (t) => {
-  const post = { method: 'POST', headers: {}, body: new URLSearchParams({ client_secret: 'x' }), redirect: 'manual' } as const
-
-  t.test('inner addresses in every spelling (T-44)', async (t) => {
-    const inner = [
-      '0.0.0.0', '0.1.2.3', '10.0.0.1', '100.64.0.1', '100.127.255.255', '127.0.0.1', '127.255.255.254', '169.254.169.254', '172.16.0.1', '172.31.255.255',
-      '192.0.0.1', '192.168.1.1', '198.18.0.1', '198.19.255.255', '224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255',
-      '::', '::1', '0:0:0:0:0:0:0:1', '::127.0.0.1', '::ffff:127.0.0.1', '::FFFF:10.0.0.1', '::ffff:7f00:1', '::ffff:a9fe:a9fe', '0:0:0:0:0:ffff:7f00:0001',
-      '64:ff9b::127.0.0.1', '64:ff9b::a9fe:a9fe', '64:ff9b:1::a00:1', '2002:7f00:1::', '2002:a9fe:a9fe::1', '2001:0:7f00:1::1', '100::1', '2001:db8::1', '192.0.2.1', '203.0.113.9', 'fc00::1', 'fd12:3456::1', 'fe80::1', 'fe80::1%lo', 'fec0::1', 'ff02::1',
-      '', 'localhost', 'nonsense',
-    ]
-    const outer = [
-      '1.1.1.1', '9.255.255.255', '11.0.0.1', '100.63.255.255', '100.128.0.1', '128.0.0.1', '169.253.255.255', '172.15.255.255', '172.32.0.1', '192.167.255.255',
-      '198.17.255.255', '223.255.255.255', '2400:da00::6666', '2606:4700::1111', '::ffff:1.1.1.1', '::ffff:808:808', '2003::1', '2001:200::1',
-    ]
-    for (const address of inner) t.ok(isInnerAddress(address), address)
-    for (const address of outer) t.notOk(isInnerAddress(address), address)
-  })
-
-  t.test('without the http switch nothing goes to an inner address, by name or by number', async (t) => {
-    const trap = await openTrap(t)
-    const outbound = openOutbound({ timeoutSeconds: 2, dangerouslyAllowHttp: false })
-    t.teardown(() => outbound.close())
-    for (const host of ['localhost', '127.0.0.1', '127.1', '0x7f000001', '2130706433', '0', '[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]']) {
-      await t.rejects(outbound.fetch(`http://${host}:${trap.port}/`, post), { code: 'EINNER' }, host)
-    }
-    t.same(trap.hits, [])
-  })
-
-  t.test('with it the same call arrives, uncompressed, and no redirect is followed', async (t) => {
-    const trap = await openTrap(t)
-    const outbound = openOutbound({ timeoutSeconds: 2, dangerouslyAllowHttp: true })
-    t.teardown(() => outbound.close())
-    const answer = await outbound.fetch(`${trap.url}/x`, post)
-    t.equal(answer.status, 200)
-    t.same(trap.hits, ['POST /x'])
-  })
 })

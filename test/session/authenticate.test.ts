@@ -8,7 +8,7 @@ import { accountsPush, applicationPush, tenantPush, tenantId, userName, versionA
 import { contractRules, createPush, renewPush, statusPush } from '../support/instance-pushes.ts'
 import { cookieOf, limits, openSessionHouse, refOf, tokenLifeMs } from '../support/session-house.ts'
 import type { PushMessage } from '../../src/directory/push-message.ts'
-import type { TenantId } from '../../src/directory/model.ts'
+import type { Role, TenantId } from '../../src/directory/model.ts'
 
 const idleMs = limits.idleTimeoutSeconds * 1_000
 const absoluteMs = limits.absoluteTimeoutSeconds * 1_000
@@ -103,14 +103,28 @@ t.test('the rows are read once, and again only after a push for the tenant', asy
   await house.push(tenantPush(9, { realm: 'test', change: 'delete' }))
   await house.authenticate(cookie)
   t.equal(house.counts.views, 1, 'another tenant\'s push, or the test realm\'s, is none of ours')
-  await house.push(accountsPush(2, { change: 'modify', accounts: [{ userName, name: 'Renamed', role: 'admin', details: {} }] }))
-  t.match(await house.authenticate(cookie), { kind: 'allow', principal: { name: 'Renamed', role: 'admin' } })
+  await house.push(accountsPush(2, { change: 'modify', accounts: [{ userName, name: 'Renamed', details: {} }] }))
+  t.match(await house.authenticate(cookie), { kind: 'allow', principal: { name: 'Renamed', role: 'user' } })
   await house.authenticate(cookie)
   t.equal(house.counts.views, 2)
   await house.signIn()
   await house.authenticate(cookie)
   t.equal(house.counts.views, 2)
 })
+
+for (const [before, after] of [['user', 'admin'], ['admin', 'user']] as const) {
+  t.test(`T-12, T-19: another role than at the sign-in (${before} → ${after}) ends the session at the next request`, async (t) => {
+    const house = await openSessionHouse(t)
+    const give = (second: number, role: Role) => house.push(accountsPush(second, { change: 'modify', accounts: [{ userName, role, details: {} }] }))
+    await give(2, before)
+    const cookie = await house.signIn({}, undefined, before)
+    t.match(await house.authenticate(cookie), { kind: 'allow', principal: { role: before } })
+    await give(3, after)
+    t.strictSame(await house.authenticate(cookie), { kind: 'login', because: 'role-changed' })
+    await give(4, before)
+    t.strictSame(await house.authenticate(cookie), { kind: 'login', because: 'session-unknown' }, 'and stays ended')
+  })
+}
 
 const disabled = { accounts: [{ userName, name: '张三', isEnabled: false, details: {} }] }
 const losses: Array<[reason: string, loss: Exclude<PushMessage, { kind: 'instance' }>, back: PushMessage]> = [

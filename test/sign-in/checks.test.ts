@@ -1,10 +1,15 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
+import { SealedBox } from '../../src/base/sealed-box.ts'
 import { Secret } from '../../src/base/secret.ts'
 import type { AccessView } from '../../src/directory/access-view.ts'
 import type { AppId, PushVersion, TenantId, UserName } from '../../src/directory/model.ts'
 import type { FlowRef, LoginFlow, LoginFlowStore, PendingConfirmation } from '../../src/session/login-flow.ts'
 import type { Session } from '../../src/session/session.ts'
-import type { AuthorizationServer, TokenAnswer, UserinfoAnswer } from '../../src/sign-in/authorization-server.ts'
+import type { AuthorizationServer, CodeGrant, TokenAnswer, UserinfoAnswer } from '../../src/sign-in/authorization-server.ts'
 import { decideAccount } from '../../src/sign-in/checks/decide-account.ts'
 import { exchangeCode } from '../../src/sign-in/checks/exchange-code.ts'
 import { fetchUserinfo, matchTenant } from '../../src/sign-in/checks/fetch-userinfo.ts'
@@ -17,7 +22,9 @@ import { spendCode, spendFlow } from '../../src/sign-in/checks/spend-code.ts'
 import { finishLogin, type FinishLoginDeps } from '../../src/sign-in/finish-login.ts'
 import { flowRefOf, stateOf } from '../../src/sign-in/flow-cookies.ts'
 import { found, type LoginAttempt } from '../../src/sign-in/login-attempt.ts'
+import { startAuthorizeLogin, startUnifiedLogin } from '../../src/sign-in/start-login.ts'
 import type { SignInSettings } from '../../src/sign-in/settings.ts'
+import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
 import { contractRules } from '../support/instance-pushes.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
@@ -71,7 +78,8 @@ function createWorld (): World {
       ownPrefix: '/_gate',
       unifiedLoginUrl: 'https://marketplace.example/#/login',
       direct: false,
-      statelessCallback: 'confirm',
+      statelessCallback: 'marker',
+      pkce: 'off',
       redirectUri: 'as-registered',
     } as SignInSettings,
     view,
@@ -94,16 +102,17 @@ function createWorld (): World {
     findConfirmation: async () => undefined,
     consumeConfirmation: async () => undefined,
     claimCode: async (digest) => note('claimCode', !world.spentCodes.has(digest) && world.spentCodes.add(digest).has(digest)),
+    isClaimed: async (digest) => world.spentCodes.has(digest),
     sweep: async () => 0,
   }
   const authorizationServer: AuthorizationServer = {
-    exchangeCode: async (asked, code, redirectUri) => {
-      lastExchange.push({ clientId: asked.clientId, server: asked.authorizationServer, code, redirectUri })
+    exchangeCode: async (asked, grant) => {
+      lastExchange.push({ clientId: asked.clientId, server: asked.authorizationServer, ...grant })
       return note('exchangeCode', world.tokenAnswer)
     },
     refresh: async () => { throw new Error('no login renews') },
     fetchUserinfo: async (_client, accessToken) => note(`fetchUserinfo ${accessToken}`, world.userinfoAnswer),
-    authorizationUrl: (asked, redirectUri, state) => `${asked.authorizationServer}/authorize?${new URLSearchParams({ redirectUri, state }).toString()}`,
+    authorizationUrl: (asked, wanted) => `${asked.authorizationServer}/authorize?${new URLSearchParams({ ...wanted }).toString()}`,
   }
   const deps: FinishLoginDeps = {
     flows,
@@ -111,7 +120,8 @@ function createWorld (): World {
     clock,
     contract: contractRules,
     get settings () { return world.settings },
-    limits: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43_200, renewalGraceSeconds: 300 },
+    limits: { idleTimeoutSeconds: 3600, absoluteTimeoutSeconds: 43_200, renewalGraceSeconds: 300, parallelLimit: 10 },
+    onDisplaced: () => {},
     directory: {
       viewTenant: async () => note('viewTenant', { ...world.view, accounts: [] }),
       viewAccess: async (_realm, _tenant, _app, userName) => {
@@ -123,6 +133,7 @@ function createWorld (): World {
       create: async (session) => { note('createSession', world.sessions.push(session)) },
       find: async () => undefined,
       end: async () => true,
+      async * list () {},
     },
   }
   function note<Value> (call: string, value: Value): Value {
@@ -132,7 +143,7 @@ function createWorld (): World {
   return Object.assign(world, { deps })
 }
 
-let lastExchange: { clientId: string, server: string, code: string, redirectUri: string | undefined }[] = []
+let lastExchange: (CodeGrant & { clientId: string, server: string })[] = []
 t.beforeEach(() => { lastExchange = [] })
 
 function flowOf (kind: LoginFlow['kind'], { clock }: World, more: Partial<LoginFlow> = {}): LoginFlow {
@@ -237,13 +248,30 @@ t.test('findClient: the newest binding that was not taken away', async (t) => {
   t.equal(await find([{ ...binding, clientSecret: undefined }]), 'binding-missing')
 })
 
-t.test('restartStateless: only a login that is not ours, only where so configured', async (t) => {
+t.test('restartStateless: every code without our state, only where so configured, once (C-4, T-11 b)', async (t) => {
   const world = createWorld()
   const stateless = attemptOf({ cookieHeader: undefined, tenantId, client })
   const ours = { ...stateless, held: heldOf(flowOf('unified', world)) }
-  t.equal((await restartStateless(stateless, world.deps)).kind, 'passed')
+  const proven = { ...stateless, held: heldOf(flowOf('authorize', world)) }
+  for (const statelessCallback of ['marker', 'confirm'] as const) {
+    world.settings = { ...world.settings, statelessCallback }
+    for (const attempt of [stateless, ours, proven]) t.equal((await restartStateless(attempt, world.deps)).kind, 'passed', statelessCallback)
+  }
   world.settings = { ...world.settings, statelessCallback: 'restart' }
-  t.equal((await restartStateless(ours, world.deps)).kind, 'passed')
+  t.equal((await restartStateless(proven, world.deps)).kind, 'passed', 'its state was ours')
+
+  await world.deps.flows.saveFlow(ours.held.flow)
+  const marked = await restartStateless(ours, world.deps)
+  t.match(marked, { kind: 'restart', started: { spentCookies: [ours.held.cookieName] } })
+  t.match([...world.flows.values()], [{ kind: 'authorize', returnTo: '/reports' }], 'the marker is spent, where it led is kept')
+
+  for (const [other, kind] of [[tenantId, 'passed'], [otherTenantId, 'restart']] as const) {
+    const pending = heldOf(flowOf('authorize', world, { tenantId: other }))
+    const again = await restartStateless({ ...stateless, heldFlows: [pending] }, world.deps)
+    t.match(again, { kind }, `a request of ours at ${other} has not come back`)
+    if (again.kind === 'passed') t.equal(again.found.lostRestart, pending.flow)
+  }
+  world.flows.clear()
   const result = await restartStateless(stateless, world.deps)
   t.equal(result.kind, 'restart')
   if (result.kind !== 'restart') return
@@ -252,6 +280,26 @@ t.test('restartStateless: only a login that is not ours, only where so configure
   t.equal(new URL(location).searchParams.get('state'), stateOf(cookie.value))
   t.equal(new URL(location).searchParams.get('redirectUri'), 'https://app.example/_gate/callback')
   t.match([...world.flows.values()], [{ kind: 'authorize', tenantId, returnTo: '/', expiresAt: world.clock.now() + 600_000 }])
+})
+
+t.test('PKCE: a fresh S256 challenge for each of our own requests, where so configured, and no other kind (C-3, RFC 7636)', async (t) => {
+  const world = createWorld()
+  const start = async (pkce: 'off' | 'S256') => {
+    world.settings = { ...world.settings, pkce }
+    world.flows.clear()
+    const { location } = await startAuthorizeLogin(world.deps, { returnTo: '/', cookieHeader: undefined, tenantId, client })
+    const [flow] = world.flows.values()
+    return { challenge: new URL(location).searchParams.get('codeChallenge'), verifier: flow?.codeVerifier ?? '' }
+  }
+  t.same(await start('off'), { challenge: null, verifier: '' })
+  const [first, second] = [await start('S256'), await start('S256')]
+  for (const { challenge, verifier } of [first, second]) {
+    t.match(verifier, /^[A-Za-z0-9\-._~]{43,128}$/)
+    t.equal(challenge, createHash('sha256').update(verifier).digest('base64url'))
+  }
+  t.not(first.verifier, second.verifier)
+  const marker = await startUnifiedLogin(world.deps, { returnTo: '/', cookieHeader: undefined })
+  t.notMatch(marker.location, 'challenge', 'the unified login page gets none')
 })
 
 t.test('spendCode and spendFlow: each once (C-2, C-7)', async (t) => {
@@ -282,11 +330,13 @@ t.test('exchangeCode: at the tenant\'s server, with the redirect_uri that belong
     world.settings = { ...world.settings, redirectUri }
     const result = await exchangeCode(kind === undefined ? attempt : { ...attempt, held: heldOf(flowOf(kind, world)) }, world.deps)
     t.same(result, { kind: 'passed', found: { tokens } })
-    t.same(lastExchange.at(-1), { clientId: 'client-1', server, code: 'c', redirectUri: sent }, `${redirectUri} ${kind}`)
+    t.same(lastExchange.at(-1), { clientId: 'client-1', server, code: 'c', redirectUri: sent, codeVerifier: undefined }, `${redirectUri} ${kind}`)
   }
+  await exchangeCode({ ...attempt, held: heldOf(flowOf('authorize', world, { codeVerifier: 'v' })) }, world.deps)
+  t.equal(lastExchange.at(-1)?.codeVerifier, 'v', 'RFC 7636 §4.5')
   world.tokenAnswer = { kind: 'refused', detail: { status: 400, error: 'invalid_grant' } }
   t.same(await exchangeCode(attempt, world.deps), { kind: 'refused', reason: 'code-refused', detail: { status: 400, error: 'invalid_grant' } })
-  world.tokenAnswer = { kind: 'unavailable', detail: { status: 502 } }
+  world.tokenAnswer = { kind: 'unavailable', detail: { status: 502 }, mayHaveActed: true }
   t.same(await exchangeCode(attempt, world.deps), { kind: 'refused', reason: 'marketplace-unavailable', detail: { status: 502 } })
 })
 
@@ -299,7 +349,7 @@ t.test('fetchUserinfo and matchTenant: who it is, and of this tenant (T-43, Q5)'
   t.match(await fetchUserinfo(attempt, world.deps), { reason: 'account-unnamed' })
   world.userinfoAnswer = { kind: 'refused', detail: { status: 401 } }
   t.match(await fetchUserinfo(attempt, world.deps), { reason: 'code-refused', detail: { status: 401 } })
-  world.userinfoAnswer = { kind: 'unavailable', detail: {} }
+  world.userinfoAnswer = { kind: 'unavailable', detail: {}, mayHaveActed: false }
   t.match(await fetchUserinfo(attempt, world.deps), { reason: 'marketplace-unavailable' })
 
   const match = (named: TenantId | undefined) => matchTenant({ ...attempt, userinfo: { userName: 'lihua' as UserName, tenantId: named } }, world.deps)
@@ -379,6 +429,22 @@ t.test('of several things that are wrong the first in the table is told, and the
   t.match(await finishLogin(world.deps, { query, cookieHeader: header }), { kind: 'confirm' }, 'no flow: a question, no session')
   t.match(world.confirmations, [{ principal: { userName: 'lihua' }, returnTo: '/', expiresAt: world.clock.now() + 300_000 }])
   t.same(world.sessions, [])
+})
+
+t.test('T-11, C-7: of two gateways on one store that get one code and one flow at once, one sends it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'jointgate-checks-'))
+  const world = createWorld()
+  const storage = openLmdbStorage(folder, new SealedBox([Buffer.alloc(32, 1)]), world.clock)
+  t.teardown(async () => {
+    await storage.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  await storage.flows.saveFlow(flowOf('unified', world))
+  const gateways = [1, 2].map((): FinishLoginDeps => Object.create(world.deps, { flows: { value: storage.flows, enumerable: true } }))
+  const outcomes = await Promise.all(gateways.map((deps) => finishLogin(deps, { query: { code: 'c', tenant: tenantId }, cookieHeader })))
+  t.same(outcomes.map(({ kind }) => kind).sort(), ['refused', 'signed-in'])
+  t.match(outcomes.find(({ kind }) => kind === 'refused'), { reason: 'code-reused' })
+  t.equal(lastExchange.length, 1)
 })
 
 t.test('a check that runs before the one that finds what it needs is a fault of the table, no refusal', async (t) => {

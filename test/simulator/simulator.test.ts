@@ -409,7 +409,7 @@ t.test('sample application', async (t) => {
     const principal = {
       tenantId: 't1', tenantName: '晨曦 & 科技', appId, instanceId: 'i1', userName: 'lihua', name: '李华', role: 'admin', departmentCode: '10002',
     } as Principal
-    const assertion = await signAssertion({ keys: { kid: 'one', privateKey, jwks }, issuer, principal, now: clock.now() })
+    const assertion = await signAssertion({ key: { kid: 'one', privateKey }, issuer, principal, now: clock.now() })
     const ask = (assertion: string | undefined, url = '/reports?x=1') =>
       app.inject({ url, headers: assertion === undefined ? {} : { 'x-identity-assertion': assertion } })
     const sign = (change: { iss?: string, aud?: string, typ?: string, key?: typeof privateKey }) => new SignJWT({ name: 'x' })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,13 +6,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { RootDatabase } from 'lmdb'
 import t, { type Test } from 'tap'
+import { systemClock, type Clock } from '../../src/base/clock.ts'
 import { SealedBox } from '../../src/base/sealed-box.ts'
 import type { InstanceId, UserName } from '../../src/directory/model.ts'
 import { PreparedBatch } from '../../src/storage/lmdb/prepared-batch.ts'
-import { openLmdbStorage, type Storage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import type { Storage } from '../../src/storage/storage.ts'
 import { anyRecord } from '../contracts/push-log.ts'
+import { anySession } from '../support/any-session.ts'
 import { accountsPush, appId, applicationPush, departmentsPush, tenantId, tenantPush, userName, versionAt } from '../support/directory-pushes.ts'
 import { createPush, releasePush } from '../support/instance-pushes.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -25,7 +27,7 @@ function newFolder (t: Test): string {
   return folder
 }
 
-function openIn (t: Test, folder: string, clock = new ManualClock()): Storage {
+function openIn (t: Test, folder: string, clock: Clock = new ManualClock()): Storage {
   const storage = openLmdbStorage(folder, new SealedBox([key]), clock)
   t.teardown(() => storage.close())
   return storage
@@ -105,14 +107,14 @@ t.test('numbers of the outbox and the push log go on after a restart, also when 
   await take(before, 'two')
   for (const { sequence } of await before.outbox.list()) await before.outbox.remove(sequence)
   await before.pushLog.sweep(Infinity, 0)
-  const revision = before.directory.revisionOf('production', tenantId)
+  const revision = await before.directory.revisionOf('production', tenantId)
   await before.close()
 
   const after = openIn(t, folder)
   await take(after, 'three')
   t.match(await after.outbox.list(), [{ sequence: 3, event: { instanceId: 'three' } }])
   t.same(await after.pushLog.range(), { first: 3, last: 3 })
-  t.equal(after.directory.revisionOf('production', tenantId), revision)
+  t.equal(await after.directory.revisionOf('production', tenantId), revision)
   t.equal(await after.pushLog.sweep(0, anyRecord().content.length), 0, 'the size of the log too')
   t.equal(await after.pushLog.sweep(0, anyRecord().content.length - 1), 1)
 })
@@ -135,11 +137,11 @@ t.test('a push of 5000 accounts is prepared with everybody else\'s turns in betw
       seen.push((await directory.viewAccess('production', tenantId, appId, 'user-4999' as UserName)).accounts.length)
     }
   }
-  const hand = Reflect.get(PreparedBatch.prototype, 'hand') as (this: PreparedBatch, environment: RootDatabase) => Promise<void>
+  const write: (this: PreparedBatch) => void = Reflect.get(PreparedBatch.prototype, 'write')
   let readsBefore = 0
-  t.capture(PreparedBatch.prototype, 'hand', function (this: PreparedBatch, environment: RootDatabase) {
+  t.capture(PreparedBatch.prototype, 'write', function (this: PreparedBatch) {
     if (this.size > 5_000) readsBefore = seen.length
-    return hand.call(this, environment)
+    write.call(this)
   })
   const reading = read()
   const large = directory.commit(accountsPush(1, { accounts }))
@@ -151,6 +153,60 @@ t.test('a push of 5000 accounts is prepared with everybody else\'s turns in betw
   t.same([...new Set(seen)], [0, 1], 'they see nothing of it until it is whole')
   const { accounts: [last] } = await directory.viewAccess('production', tenantId, appId, 'user-4999' as UserName)
   t.match(last, { name: 'N', details: { mobile: '13800000000', email: 'e' }, version: versionAt(2) })
+})
+
+t.test('two processes on one folder: nothing is lost or counted twice, a large push gets its turn, and one that is killed holds up nobody', async (t) => {
+  const folder = newFolder(t)
+  const mine = openIn(t, folder, systemClock)
+  await mine.directory.commit(tenantPush(1))
+  const child = start(t, new URL('../support/lmdb-purchases-child.ts', import.meta.url), folder)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const told = async (): Promise<number> => Number((await lines.next()).value)
+  await told()
+  for (let at = 1; at <= 20; at++) {
+    await mine.directory.commit(createPush(`mine-${at}`, at), { signatureDigest: `mine ${at}`, expiresAt: 9, record: anyRecord() })
+    const theirs = await told()
+    const found = await mine.directory.findInstances('production', [`purchase-${theirs}` as InstanceId])
+    t.equal(found.length, 1, 'what the other has acknowledged is seen at once')
+    t.match(await mine.directory.commit(createPush(`purchase-${theirs}`, theirs), { signatureDigest: `purchase ${theirs}`, expiresAt: 9 }), { kind: 'repeated' })
+  }
+  const accounts = Array.from({ length: 5_000 }, (_, index) => ({ userName: `user-${index}` as UserName, name: 'N', details: {} }))
+  t.match(await mine.directory.commit(accountsPush(1, { accounts })), { kind: 'committed' })
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  t.match(await mine.directory.commit(createPush('last', 1)), { kind: 'committed' })
+
+  const events = await mine.outbox.list()
+  t.same(events.map(({ sequence }) => sequence), events.map((_, index) => index + 1), 'no number twice')
+  t.equal(new Set(events.map(({ event }) => event.instanceId)).size, events.length)
+  const purchases = events.filter(({ event }) => event.instanceId.startsWith('purchase-')).length
+  t.equal(events.length, purchases + 21)
+  t.same(await mine.pushLog.range(), { first: 1, last: events.length + 2 }, 'each push and the two lists')
+  t.equal(await mine.directory.revisionOf('production', tenantId), 2)
+})
+
+t.test('what several gateways count and hold at the same time in one folder is counted and held once', async (t) => {
+  const folder = newFolder(t)
+  const stores = Array.from({ length: 3 }, () => openIn(t, folder, systemClock))
+  const all = <Result>(work: (store: Storage, at: number) => Promise<Result>) =>
+    Promise.all(stores.flatMap((store) => Array.from({ length: 30 }, (_, at) => work(store, at))))
+  await all(({ keyUsage }) => keyUsage.use('kit', 'fingerprint', 1))
+  t.match(await stores[0]?.keyUsage.list(), [{ uses: 90 }])
+  const counts = await all(({ rateLimits }) => rateLimits.count('somebody', 0, 60_000))
+  t.same(counts.sort((a, b) => a - b), counts.map((_, index) => index + 1))
+  const taken = await all(({ leases }, at) => leases.acquire('tidy', `${stores.length} ${at} ${Math.random()}`, 0, 60_000))
+  t.equal(taken.filter(Boolean).length, 1)
+})
+
+t.test('a session that another process has ended is gone at the very next look, also within the same turn of the event loop', async (t) => {
+  const folder = newFolder(t)
+  const { sessions } = openIn(t, folder, systemClock)
+  const session = anySession()
+  await sessions.create(session)
+  t.match(await sessions.find(session.ref), { ref: session.ref })
+  const script = fileURLToPath(new URL('../support/lmdb-end-session-child.ts', import.meta.url))
+  execFileSync(process.execPath, [...process.execArgv, script, folder, key.toString('base64'), session.ref])
+  t.equal(await sessions.find(session.ref), undefined)
 })
 
 t.test('a write that cannot be stored is refused before anything of its batch is handed over', async (t) => {

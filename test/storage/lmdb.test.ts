@@ -14,14 +14,17 @@ import type { InstanceId, TenantId, UserName } from '../../src/directory/model.t
 import type { InstanceChange } from '../../src/directory/push-message.ts'
 import type { FlowRef } from '../../src/session/login-flow.ts'
 import type { SessionRef } from '../../src/session/session.ts'
-import { openLmdbStorage, type Storage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import { openLmdbStorage } from '../../src/storage/lmdb/open-lmdb-storage.ts'
+import type { Storage } from '../../src/storage/storage.ts'
 import { testDirectoryStore } from '../contracts/directory-store.ts'
 import { testErasureStore } from '../contracts/erasure-store.ts'
 import { testKeyUsageStore } from '../contracts/key-usage-store.ts'
 import { anyConfirmation, anyFlow, testLoginFlowStore } from '../contracts/login-flow-store.ts'
+import { testLeaseStore } from '../contracts/lease-store.ts'
 import { testOutbox } from '../contracts/outbox.ts'
 import { anyRecord, testPushLog } from '../contracts/push-log.ts'
-import { testSessionStore } from '../contracts/session-store.ts'
+import { testRateLimitStore } from '../contracts/rate-limit-store.ts'
+import { refsOf, testSessionStore } from '../contracts/session-store.ts'
 import { anySigningKey, testSigningKeyStore } from '../contracts/signing-key-store.ts'
 import { anySession } from '../support/any-session.ts'
 import { createPush, instancePush } from '../support/instance-pushes.ts'
@@ -52,6 +55,8 @@ t.test('LMDB as ErasureStore', async (t) => { testErasureStore(t, openNew) })
 t.test('LMDB as KeyUsageStore', async (t) => { testKeyUsageStore(t, async (t) => (await openNew(t)).keyUsage) })
 t.test('LMDB as SessionStore', async (t) => { testSessionStore(t, async (t) => (await openNew(t)).sessions) })
 t.test('LMDB as LoginFlowStore', async (t) => { testLoginFlowStore(t, async (t) => (await openNew(t)).flows) })
+t.test('LMDB as LeaseStore', async (t) => { testLeaseStore(t, async (t) => (await openNew(t)).leases) })
+t.test('LMDB as RateLimitStore', async (t) => { testRateLimitStore(t, async (t) => (await openNew(t)).rateLimits) })
 t.test('LMDB as SigningKeyStore', async (t) => { testSigningKeyStore(t, async (t) => (await openNew(t)).signingKeys) })
 
 /** One of everything that is sealed. */
@@ -60,7 +65,7 @@ const session = anySession({
 })
 const flow = { ...anyFlow('flow'), returnTo: '/CANARY-RETURN' }
 const confirmation = { ...anyConfirmation('confirmation'), clientId: 'CANARY-CONFIRMATION' }
-const signingKey = { ...anySigningKey('kid-1'), privateJwk: new Secret('{"d":"CANARY-PRIVATE"}') }
+const signingKey = { ...anySigningKey('kid-1'), jwk: new Secret('{"d":"CANARY-PRIVATE"}') }
 
 const purchase = 'purchase-1' as InstanceId
 const creation = { ...createPush(purchase, 0).change, buyer: { mobilePhone: 'CANARY-BUYER' } } as InstanceChange
@@ -74,7 +79,7 @@ async function saveOneOfEach ({ directory, sessions, flows, signingKeys }: Stora
   await sessions.create(session)
   await flows.saveFlow(flow)
   await flows.saveConfirmation(confirmation)
-  await signingKeys.saveFirst(signingKey)
+  await signingKeys.save(signingKey)
 }
 
 const textOf = (content: Buffer | undefined): string | undefined => content?.toString()
@@ -88,7 +93,7 @@ const sealedReads = ({ directory, sessions, flows, signingKeys, pushLog }: Stora
   'confirmation consumed': () => flows.consumeConfirmation(confirmation.ref),
   'client secret': async () => (await directory.viewTenant('production', tenantId, appId)).bindings[0]?.clientSecret?.reveal(),
   'client secret for access': async () => (await directory.viewAccess('production', tenantId, appId, userName)).bindings[0]?.clientSecret?.reveal(),
-  'signing key': async () => (await signingKeys.list())[0]?.privateJwk.reveal(),
+  'signing key': async () => (await signingKeys.list())[0]?.jwk.reveal(),
   buyer: async () => (await directory.findInstances('production', [purchase]))[0]?.buyer?.mobilePhone,
   memo: async () => (await directory.findInstanceOfOrder('production', { orderId: `order of ${purchase}`, orderLineId: '' }))?.access.memo,
   answer: () => directory.findAnswer('purchase'),
@@ -108,7 +113,7 @@ const sealedValues: Record<string, unknown> = {
   'confirmation consumed': confirmation,
   'client secret': 'CANARY-CLIENT-SECRET',
   'client secret for access': 'CANARY-CLIENT-SECRET',
-  'signing key': signingKey.privateJwk.reveal(),
+  'signing key': signingKey.jwk.reveal(),
   buyer: 'CANARY-BUYER',
   memo: 'CANARY-MEMO',
   answer: 'CANARY-ANSWER',
@@ -117,7 +122,7 @@ const sealedValues: Record<string, unknown> = {
   'content in the list': 'CANARY-CONTENT',
 }
 
-t.test('values are sealed at rest: no token, secret, session or private key is in the files', async (t) => {
+t.test('C-15, C-33: values are sealed at rest: no token, secret, session or private key is in the files', async (t) => {
   const folder = newFolder(t)
   const storage = openIn(t, folder)
   await saveOneOfEach(storage)
@@ -212,15 +217,15 @@ t.test('a restart keeps everything', async (t) => {
   await saveOneOfEach(before)
   await before.flows.claimCode('code', 9)
   await before.sessions.replace({ ...session, lastSeenAt: 77, revision: 2 })
-  const revision = before.directory.revisionOf('production', tenantId)
+  const revision = await before.directory.revisionOf('production', tenantId)
   await before.close()
 
   const after = openIn(t, folder)
   t.strictSame(await after.sessions.find(session.ref), { ...session, lastSeenAt: 77, revision: 2 })
   t.equal(await after.sessions.replace({ ...session, revision: 2 }), false, 'compare-and-set too')
   t.equal(await after.flows.claimCode('code', 9), false)
-  t.equal(await after.signingKeys.saveFirst(anySigningKey('kid-2')), false)
-  t.equal(after.directory.revisionOf('production', tenantId), revision)
+  t.equal(await after.signingKeys.save(anySigningKey('kid-2')), false)
+  t.equal(await after.directory.revisionOf('production', tenantId), revision)
   t.same(await after.directory.commit(tenantPush(1), receipt('tenant')), { kind: 'repeated' })
 })
 
@@ -239,7 +244,7 @@ async function writeUntilKilled (t: Test, folder: string, acknowledged: number):
 }
 
 for (const acknowledged of [1, 6]) {
-  t.test(`kill -9 after ${acknowledged} answers: what was acknowledged is there, and of what was under way all or nothing`, async (t) => {
+  t.test(`C-59: kill -9 after ${acknowledged} answers: what was acknowledged is there, and of what was under way all or nothing`, async (t) => {
     const folder = newFolder(t)
     const [ref, ...pushes] = await writeUntilKilled(t, folder, acknowledged)
     const { directory, sessions, flows, signingKeys } = openIn(t, folder)
@@ -253,7 +258,7 @@ for (const acknowledged of [1, 6]) {
     t.match(await signingKeys.list(), [{ kid: 'key' }])
 
     // Tenant, application and the pushes of accounts from number 1 on.
-    const newest = directory.revisionOf('production', tenantId) - 2
+    const newest = await directory.revisionOf('production', tenantId) - 2
     t.ok(newest >= Number(pushes.at(-1) ?? 1), `${pushes.at(-1) ?? 1} acknowledged, ${newest} there`)
     const versions = await Promise.all(Array.from({ length: 300 }, async (_, index) => {
       const { accounts: [account] } = await directory.viewAccess('production', tenantId, appId, `user-${index}` as UserName)
@@ -264,6 +269,24 @@ for (const acknowledged of [1, 6]) {
     t.same(await directory.commit(accountsPush(newest), receipt(`push ${newest + 1}`)), { kind: 'committed' })
   })
 }
+
+t.test('sessions that a version without an index has stored are listed, end and are swept', async (t) => {
+  const folder = newFolder(t)
+  const before = openIn(t, folder)
+  const many = [anySession(), anySession({ tenantId: 'tenant-2' as TenantId }), anySession({ endsAt: 5 })]
+  for (const each of many) await before.sessions.create(each)
+  await before.close()
+  const raw = open({ path: folder, maxDbs: 64 })
+  for (const name of ['sessions-by-user', 'session-places']) await raw.openDB(name, { encoding: 'msgpack' }).clearAsync()
+  await raw.close()
+
+  const { sessions } = openIn(t, folder)
+  t.strictSame(await refsOf(sessions.list({ kind: 'all' })), many.map(({ ref }) => ref).sort())
+  t.strictSame(await refsOf(sessions.list({ kind: 'tenant', tenantId: 'tenant-2' as TenantId })), [many[1]?.ref])
+  t.equal(await sessions.sweep(6, 0), 1)
+  t.equal(await sessions.end(many[0]?.ref as SessionRef), true)
+  t.strictSame(await refsOf(sessions.list({ kind: 'all' })), [many[1]?.ref])
+})
 
 t.test('C-35: each operation of a closed store rejects with GW_STORAGE_UNAVAILABLE, and the process lives', async (t) => {
   const storage = await openNew(t)
@@ -281,12 +304,20 @@ t.test('C-35: each operation of a closed store rejects with GW_STORAGE_UNAVAILAB
     create: () => sessions.create(anySession()),
     replace: () => sessions.replace({ ...session, revision: 2 }),
     end: () => sessions.end(session.ref),
+    'sessions.list': () => refsOf(sessions.list({ kind: 'all' })),
+    acquire: () => storage.leases.acquire('x', 'y', 5, 5),
+    release: () => storage.leases.release('x', 'y'),
+    'leases.sweep': () => storage.leases.sweep(5),
+    count: () => storage.rateLimits.count('x', 5, 5),
+    'rateLimits.sweep': () => storage.rateLimits.sweep(5),
     'sessions.sweep': () => sessions.sweep(5, 5),
     saveFlow: () => flows.saveFlow(anyFlow('x')),
     saveConfirmation: () => flows.saveConfirmation(anyConfirmation('x')),
     claimCode: () => flows.claimCode('x', 5),
+    isClaimed: () => flows.isClaimed('x'),
     'flows.sweep': () => flows.sweep(5),
-    saveFirst: () => signingKeys.saveFirst(anySigningKey('x')),
+    saveKey: () => signingKeys.save(anySigningKey('x')),
+    replaceKey: () => signingKeys.replace(anySigningKey('x')),
     keepAnswer: () => directory.keepAnswer('x', 5, 'x'),
     findInstanceOfOrder: () => directory.findInstanceOfOrder('production', { orderId: 'x', orderLineId: '' }),
     listDepartments: () => directory.listDepartments('production', tenantId, 'x' as InstanceId),
@@ -315,6 +346,22 @@ t.test('a folder that cannot be made, and a file in its place, is GW_STORAGE_UNA
   writeFileSync(join(folder, 'file'), '')
   t.throws(() => openLmdbStorage(join(folder, 'file'), new SealedBox([keyOf(1)]), new ManualClock()), { code: 'GW_STORAGE_UNAVAILABLE' })
   t.throws(() => openLmdbStorage(join(folder, 'file', 'under'), new SealedBox([keyOf(1)]), new ManualClock()), { code: 'GW_STORAGE_UNAVAILABLE' })
+})
+
+t.test('at no moment is an erased tenant gone without what its receipt is written from', async (t) => {
+  const { directory, erasures } = await openNew(t)
+  const accounts = Array.from({ length: 1_200 }, (_, index) => ({ userName: `user-${index}` as UserName, name: 'N', details: {} }))
+  for (const push of [tenantPush(1), accountsPush(1, { accounts }), tenantPush(5, { change: 'delete' })]) await directory.commit(push)
+  const [planned] = await erasures.listDue(versionAt(9), 1)
+  if (planned === undefined) throw new Error('nothing is due')
+  const work = { isDone: false }
+  const done = erasures.erase(planned).finally(() => { work.isDone = true })
+  while (!work.isDone) {
+    const { tenants } = await directory.viewTenant('production', tenantId, appId)
+    if (tenants.length === 0 && (await erasures.listUnsigned()).length === 0) t.fail('a crash now would lose the receipt')
+    await new Promise(setImmediate)
+  }
+  t.match(await done, { kind: 'tenant', tenants: 1, accounts: 1_200 })
 })
 
 t.test('check reaches the disk', async (t) => {
@@ -349,7 +396,7 @@ t.test('C-35: with little room on the disk nothing new is taken in; what is ther
   t.match(cause, { message: /bytes are free/ }, 'the log says why')
   t.equal((await sessions.find(session.ref))?.userName, session.userName)
   t.equal(await sessions.end(session.ref), true)
-  t.equal(directory.revisionOf('production', tenantId), 3)
+  t.equal(await directory.revisionOf('production', tenantId), 3)
 
   setFree((() => ({ ...statfsSync('/'), bavail: 16_384, bsize: 4096 })) as unknown as typeof statfsSync)
   t.same(await directory.commit(tenantPush(5), receipt('full')), { kind: 'committed' }, 'not taken for a repeat')

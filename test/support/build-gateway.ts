@@ -1,7 +1,6 @@
 import { once } from 'node:events'
-import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomInt, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,7 +67,7 @@ export async function openTestGateway (t: Test, options: Options = {}): Promise<
   const dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'jointgate-test-'))
   const upstream = options.upstream ?? await openRecordingUpstream(t)
   const port = options.port ?? await freePort()
-  const url = `http://127.0.0.1:${port}`
+  const url = `${options.env?.['JOINTGATE_TLS_KEY'] === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
   const logLines: string[] = []
   const config = testConfig({ url, upstream: upstream.url, dataFolder, env: options.env })
   const { authorizationServerTimeoutSeconds = 1 } = options
@@ -175,12 +174,18 @@ function testConfig (input: ConfigInput): Config {
   return loaded.config
 }
 
-/** A port that was free a moment ago: the public URL must be known before the gateway listens. */
+/**
+ * A port that was free a moment ago: the public URL must be known before the gateway listens. Not one of those that the system gives to
+ * outgoing connections, or one of them may take it before.
+ */
 export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(12_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(() => true, () => false)
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

@@ -24,23 +24,42 @@ export interface FakeAuthorizationServer {
   readonly misbehaviours: Map<Endpoint, Misbehaviour>
   /** What userinfo says to whoever comes by this code. */
   issueCode (userinfo: Record<string, unknown>): string
+  /** Whose browser comes to the authorize endpoint, or to a unified login page at `/unified/`; both answer 404 while it is nobody's. */
+  signedOn: Record<string, unknown> | undefined
+  /** Where the unified login page sends the browser: the address registered there. */
+  callbackUrl: string
+  /** The authorize endpoint forgets to return the `state`, and names the tenant as the unified login page does. */
+  isStateLost: boolean
   /** Answer of the token endpoint beside the tokens; 7200 s and a refresh token by default. */
   tokenMembers: Record<string, unknown>
+  /** What `/api/v1/oauth2/jwks` answers, and how often it was asked. */
+  jwks: unknown
+  jwksCalls: number
   /** Resolves when the endpoint is called next. */
   nextCall (endpoint: Endpoint): Promise<RecordedCall>
 }
 
-/** A tenant's authorization server that can be told to misbehave. Codes are good once, refresh tokens rotate. */
+/**
+ * A tenant's authorization server that can be told to misbehave. Codes are good once, refresh tokens rotate; one that comes twice takes
+ * all tokens of its sign-in with it (RFC 9700 §4.14.2).
+ */
 export async function openFakeAuthorizationServer (t: { teardown (closer: () => unknown): void }): Promise<FakeAuthorizationServer> {
   const codes = new Map<string, Record<string, unknown>>()
   const accessTokens = new Map<string, Record<string, unknown>>()
   const refreshTokens = new Map<string, Record<string, unknown>>()
+  /** The tokens of each sign-in, found by any of its refresh tokens. */
+  const families = new Map<string, Set<string>>()
   const waiting: { endpoint: Endpoint, resolve: (call: RecordedCall) => void }[] = []
   let counter = 0
   const fake: FakeAuthorizationServer & { url: string } = {
     url: '',
     calls: [],
+    jwks: { keys: [] },
+    jwksCalls: 0,
     misbehaviours: new Map(),
+    signedOn: undefined,
+    callbackUrl: '',
+    isStateLost: false,
     tokenMembers: { expires_in: 7200, token_type: 'Bearer', scope: 'get_user_info' },
     issueCode (userinfo) {
       // Of this server only: two of them never issue the same one.
@@ -58,11 +77,17 @@ export async function openFakeAuthorizationServer (t: { teardown (closer: () => 
     const userinfo = pool.get(key)
     pool.delete(key)
     if (userinfo === undefined) {
+      for (const token of families.get(key) ?? []) {
+        accessTokens.delete(token)
+        refreshTokens.delete(token)
+      }
       return { status: 400, body: { error: 'invalid_grant', error_description: `Invalid ${isRefresh ? 'refresh token' : 'authorization code'}: ${key}` } }
     }
     const serial = ++counter
     accessTokens.set(`access-canary-${serial}`, userinfo)
     refreshTokens.set(`refresh-canary-${serial}`, userinfo)
+    const family = families.get(key) ?? new Set()
+    families.set(`refresh-canary-${serial}`, family.add(`access-canary-${serial}`).add(`refresh-canary-${serial}`))
     return { status: 200, body: { access_token: `access-canary-${serial}`, refresh_token: `refresh-canary-${serial}`, ...fake.tokenMembers } }
   }
 
@@ -76,7 +101,30 @@ export async function openFakeAuthorizationServer (t: { teardown (closer: () => 
   const server = createServer((request, response) => {
     handle(request, response).catch(() => { response.destroy() })
   })
+  /** Answers a browser, without asking anything: as a server does that knows the person already. */
+  function sendBack ({ searchParams }: URL, response: ServerResponse): void {
+    if (fake.signedOn === undefined) {
+      response.writeHead(404).end()
+      return
+    }
+    const state = searchParams.get('state')
+    const query = new URLSearchParams({ code: fake.issueCode(fake.signedOn) })
+    if (state !== null && !fake.isStateLost) query.set('state', state)
+    else query.set('tenant', String(fake.signedOn['tenant']))
+    response.writeHead(302, { location: `${searchParams.get('redirect_uri') ?? fake.callbackUrl}?${query}` }).end()
+  }
+
   async function handle (request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', fake.url)
+    if (url.pathname === '/api/v1/oauth2/authorize' || url.pathname === '/unified/') {
+      sendBack(url, response)
+      return
+    }
+    if (request.url === '/api/v1/oauth2/jwks') {
+      fake.jwksCalls++
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(fake.jwks))
+      return
+    }
     const endpoint: Endpoint = request.url?.startsWith('/api/v1/oauth2/token') === true ? 'token' : 'userinfo'
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)

@@ -1,17 +1,28 @@
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { connect, createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net'
+import { createClientAddress } from '../../src/base/client-address.ts'
 import { faults } from '../../src/base/coded-errors.ts'
+import { accessTokenHeader, identityHeaders, type IdentityHeaderNames } from '../../src/base/header-names.ts'
+import { scheduleByTimer } from '../../src/base/schedule.ts'
 import type { AppId, InstanceId, Principal, TenantId, UserName } from '../../src/directory/model.ts'
 import { canonicalPath } from '../../src/forward/canonical-path.ts'
 import { IdentityCache } from '../../src/forward/identity-cache.ts'
 import { forwardRoutes, type ForwardRoutesOptions } from '../../src/forward/routes.ts'
 import { jwksRoutes } from '../../src/forward/jwks-routes.ts'
 import type { SigningKeyStore, StoredSigningKey } from '../../src/base/signing-key-store.ts'
-import { loadSigningKeys } from '../../src/forward/signing-keys.ts'
+import { createRouteTable, type RouteRule } from '../../src/forward/route-table.ts'
+import { loadSigningKeys, type SigningKeys } from '../../src/forward/signing-keys.ts'
+import { publicServer } from '../../src/forward/public-server.ts'
+import type { TlsSettings } from '../../src/forward/tls-server.ts'
+import type { UpstreamAddress } from '../../src/forward/upstreams/upstream-address.ts'
+import type { UpstreamOptions } from '../../src/forward/upstreams/upstream-server.ts'
+import { upstreamLists } from '../../src/forward/upstreams/upstreams.ts'
+import { refuseUnreadable } from '../../src/pages/refuse-unreadable.ts'
 import type { Authentication } from '../../src/session/authentication.ts'
 import { cookieNames, cookieValues } from '../../src/session/cookies.ts'
 import type { Session, SessionRef } from '../../src/session/session.ts'
+import { createChangeFeed, type StoreChanges } from '../../src/session/store-changes.ts'
 import { ManualClock } from './manual-clock.ts'
 
 /** The part of tap's `t` that these helpers need. */
@@ -87,13 +98,17 @@ export class MemoryKeyStore implements SigningKeyStore {
   readonly #keys: StoredSigningKey[] = []
 
   async list (): Promise<readonly StoredSigningKey[]> {
-    return this.#keys
+    return [...this.#keys]
   }
 
-  async saveFirst (key: StoredSigningKey): Promise<boolean> {
-    if (this.#keys.length > 0) return false
+  async save (key: StoredSigningKey): Promise<boolean> {
+    if (this.#keys.some(({ follows }) => follows === key.follows)) return false
     this.#keys.push(key)
     return true
+  }
+
+  async replace (key: StoredSigningKey): Promise<void> {
+    this.#keys.splice(this.#keys.findIndex(({ follows }) => follows === key.follows), 1, key)
   }
 }
 
@@ -104,18 +119,37 @@ export interface ForwardGateway {
   /** Log lines of level `warn` and above. */
   warnings: string[]
   sessions: Map<string, Principal>
+  keys: SigningKeys
 }
 
 export interface GatewayChoices {
-  upstream: URL
+  upstream: URL | readonly UpstreamAddress[]
   upstreamTimeoutSeconds?: number
+  routes?: readonly RouteRule[]
+  upstreams?: Partial<UpstreamOptions>
+  clock?: ManualClock
+  /** Of the lines in `warnings`. */
+  logLevel?: 'info'
+  rewriteLocation?: boolean
   authenticate?: ForwardRoutesOptions['authenticate']
+  recheck?: ForwardRoutesOptions['recheck']
+  changes?: StoreChanges
+  webSocketOrigins?: readonly string[]
+  trustedProxies?: readonly string[]
+  tls?: TlsSettings
   keyStore?: SigningKeyStore
+  headerNames?: IdentityHeaderNames
   /** Leaves out `canonicalPath`. */
   isUnjudged?: boolean
   /** Routes of ours under the prefix. */
   own?: (app: FastifyInstance) => void
 }
+
+const upstreamDefaults: Omit<UpstreamOptions, 'clock' | 'schedule' | 'log'> = {
+  balance: 'round-robin', healthPath: undefined, healthIntervalSeconds: 5, slowStartSeconds: 0, authorities: undefined, certificate: undefined, key: undefined,
+}
+
+export const defaultHeaderNames: IdentityHeaderNames = { ...identityHeaders, accessToken: accessTokenHeader }
 
 export const sessionCookie = `${cookieNames.session}=good`
 
@@ -124,12 +158,14 @@ export const sessionCookie = `${cookieNames.session}=good`
  * everybody else gets 401, faults are answered with their code.
  */
 export async function startGateway (t: Test, choices: GatewayChoices): Promise<ForwardGateway> {
-  const clock = new ManualClock()
+  const clock = choices.clock ?? new ManualClock()
   const warnings: string[] = []
   const sessions = new Map([['good', alice]])
   const keys = await loadSigningKeys(choices.keyStore ?? new MemoryKeyStore(), clock)
   const app = Fastify({
-    logger: { level: 'warn', stream: { write: (line: string) => { warnings.push(line) } } },
+    ...publicServer(choices.tls),
+    clientErrorHandler: refuseUnreadable,
+    logger: { level: choices.logLevel ?? 'warn', stream: { write: (line: string) => { warnings.push(line) } } },
     frameworkErrors: (_error, _request, reply) => { void (reply as FastifyReply).code(400).send(new faults.PathAmbiguous()) },
   })
   app.setErrorHandler<Error & { code?: string, statusCode?: number }>((error, _request, reply) => {
@@ -137,21 +173,34 @@ export async function startGateway (t: Test, choices: GatewayChoices): Promise<F
   })
   const publicUrl = new URL('https://app.example.com')
   if (choices.isUnjudged !== true) await app.register(canonicalPath, { ownPrefix: '/_gate' })
-  await app.register(jwksRoutes, { prefix: '/_gate', jwks: keys.jwks })
+  await app.register(jwksRoutes, { prefix: '/_gate', keys })
   choices.own?.(app)
+  const { routes = [], upstream } = choices
+  const defaults = {
+    upstream: upstream instanceof URL ? [{ origin: upstream.origin }] : upstream,
+    timeoutSeconds: choices.upstreamTimeoutSeconds ?? 30,
+  }
   await app.register(forwardRoutes, {
-    upstream: choices.upstream,
+    findRoute: createRouteTable(routes, defaults),
+    upstreamLists: upstreamLists(defaults, ...routes),
+    upstreams: { ...upstreamDefaults, clock, schedule: scheduleByTimer, ...choices.upstreams },
+    rewriteLocation: choices.rewriteLocation ?? true,
     publicUrl,
+    clientAddressOf: createClientAddress(choices.trustedProxies ?? []),
     ownPrefix: '/_gate',
-    identities: new IdentityCache({ keys, publicUrl, clock }),
-    upstreamTimeoutSeconds: choices.upstreamTimeoutSeconds ?? 30,
+    identities: new IdentityCache({ keys, headerNames: choices.headerNames ?? defaultHeaderNames, publicUrl, clock }),
     authenticate: choices.authenticate ?? (async (cookie) => authenticate(sessions, cookie)),
+    recheck: choices.recheck ?? (async (ref) => authenticate(sessions, `${cookieNames.session}=${ref}`)),
+    changes: choices.changes ?? createChangeFeed(),
+    webSocketOrigins: choices.webSocketOrigins ?? [],
     turnAway: async (_request, reply) => reply.code(401).send({ code: 'turned-away' }),
+    refuseRole: async (_request, reply) => reply.code(403).send({ code: 'role-missing' }),
+    refuseOrigin: async (_request, reply) => reply.code(403).send({ code: 'foreign-origin' }),
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   t.teardown(() => { app.server.closeAllConnections() })
   t.teardown(() => app.close())
-  return { app, port: (app.server.address() as AddressInfo).port, clock, warnings, sessions }
+  return { app, port: (app.server.address() as AddressInfo).port, clock, warnings, sessions, keys }
 }
 
 function authenticate (sessions: Map<string, Principal>, cookie: string | undefined): Authentication {
@@ -161,15 +210,31 @@ function authenticate (sessions: Map<string, Principal>, cookie: string | undefi
   return { kind: 'allow', session: sessionOf(value, principal), principal }
 }
 
-/** Sends bytes as they are and resolves to all that came back until the other side closed. */
-export function talk (port: number, text: string): Promise<string> {
+/**
+ * Sends bytes as they are and resolves to all that came back until the other side closed.
+ *
+ * @param pieceLength if given, they are sent in pieces, each in a segment of its own
+ * @param react told of all that was received so far, each time more comes
+ */
+export function talk (
+  port: number, text: string, pieceLength = 0, react?: (received: string, write: (text: string) => void) => void,
+): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''
-    connect(port, '127.0.0.1')
-      .on('data', (chunk) => { answer += chunk.toString('latin1') })
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    const write = (more: string): void => { socket.write(more, 'latin1') }
+    socket
+      .on('data', (chunk) => {
+        answer += chunk.toString('latin1')
+        react?.(answer, write)
+      })
       .on('error', (error) => { answer += `[${error.message}]` })
       .on('close', () => resolve(answer))
-      .write(text, 'latin1')
+    if (pieceLength === 0) return write(text)
+    const writeFrom = (at: number): void => {
+      if (at < text.length && socket.writable) socket.write(text.slice(at, at + pieceLength), 'latin1', () => { writeFrom(at + pieceLength) })
+    }
+    writeFrom(0)
   })
 }
 

@@ -19,7 +19,7 @@ await storage.sessions.create(session)
 await storage.flows.saveFlow(anyFlow('spent'))
 await storage.flows.consumeFlow(anyFlow('spent').ref)
 await storage.flows.claimCode('code', 9)
-await storage.signingKeys.saveFirst(anySigningKey('key'))
+await storage.signingKeys.save(anySigningKey('key'))
 await storage.directory.commit(accountsPush(1), { signatureDigest: 'push 1', expiresAt: 9 })
 tell(session.ref)
 

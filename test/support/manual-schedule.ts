@@ -1,4 +1,4 @@
-import type { Schedule } from '../../src/provisioning/schedule.ts'
+import type { Schedule } from '../../src/base/schedule.ts'
 import type { ManualClock } from './manual-clock.ts'
 
 interface Task { readonly at: number, readonly run: () => void }

@@ -17,6 +17,11 @@ export class MemoryOutbox implements Outbox {
     return [...this.entries]
   }
 
+  async find (sequence: number): Promise<OutboxEntry | undefined> {
+    this.#fail()
+    return this.entries.find((entry) => entry.sequence === sequence)
+  }
+
   async postpone (sequence: number, attempts: number, notBefore: number): Promise<void> {
     this.#fail()
     this.entries = this.entries.map((entry) => entry.sequence === sequence ? { ...entry, attempts, notBefore } : entry)

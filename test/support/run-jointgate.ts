@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -8,6 +9,11 @@ export interface RunningProcess {
   readonly child: ChildProcess
   /** The first log line with this event; rejects when the process ends without one. */
   logged (event: string): Promise<Record<string, unknown>>
+  /** How many such lines there are, and the last of them. */
+  count (event: string): number
+  last (event: string): Record<string, unknown>
+  /** The process ids of what `serve` has started. */
+  workers (): number[]
   /** Resolves when the process has ended. */
   readonly ended: Promise<{ code: number | null, signal: string | null, stdout: string, stderr: string }>
 }
@@ -39,5 +45,9 @@ export function startJointgate (args: readonly string[], env: Record<string, str
     look()
     void ended.then(({ code }) => { reject(new Error(`ended with ${code} before ${event}: ${stderr}${stdout}`)) })
   })
-  return { child, logged, ended }
+  const linesOf = (event: string): string[] => stdout.split('\n').slice(0, -1).filter((line) => line.includes(`"event":"${event}"`))
+  const count = (event: string) => linesOf(event).length
+  const last = (event: string) => JSON.parse(linesOf(event).at(-1) ?? '{}') as Record<string, unknown>
+  const workers = () => readFileSync(`/proc/${child.pid ?? 0}/task/${child.pid ?? 0}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+  return { child, logged, count, last, workers, ended }
 }

@@ -35,9 +35,9 @@ export async function storedSession (gateway: Pick<TestGateway, 'storage'>, cook
   return await gateway.storage.sessions.find(sha256(id) as SessionRef)
 }
 
-/** Waits for what happens beside a request; rejects when it hasn't happened after five seconds. */
-export async function until (isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000
+/** Waits for what happens beside a request; rejects when it hasn't happened after five seconds, or as long as it may take. */
+export async function until (isSo: () => boolean | Promise<boolean>, mostMs = 5_000): Promise<void> {
+  const deadline = Date.now() + mostMs
   while (!await isSo()) {
     if (Date.now() > deadline) throw new Error(`has not happened: ${isSo.toString()}`)
     await new Promise((resolve) => { setTimeout(resolve, 2) })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import fastify from 'fastify'
+import { createClientAddress } from '../../src/base/client-address.ts'
 import { faults } from '../../src/base/coded-errors.ts'
 import { describeError } from '../../src/telemetry/describe-error.ts'
 import { createLogController, createLogOptions } from '../../src/telemetry/log.ts'
@@ -9,7 +10,7 @@ function collect (level = 'info') {
   const lines: string[] = []
   const stream = { write: (line: string) => { lines.push(line) } }
   const logger = createLogOptions({ level, stream })
-  const app = fastify({ logger, logController: createLogController(), childLoggerFactory: createRequestLog })
+  const app = fastify({ logger, logController: createLogController(), childLoggerFactory: createRequestLog(createClientAddress([])) })
   return { app, lines, last: () => JSON.parse(lines.at(-1) ?? '{}') }
 }
 
@@ -30,6 +31,15 @@ t.test('T-38: a request is method, path without query, and id', async (t) => {
   t.equal(last().requestId, last().req.requestId)
   t.notMatch(lines.join(), 'canary')
   t.equal(lines.length, 1, 'Fastify adds no line of its own')
+})
+
+t.test('T-38: the address of the plain logout form ends in a secret, which a line hides', async (t) => {
+  const { app, last, lines } = collect()
+  app.post('/_gate/backchannel-logout/:secret', async (request) => { request.log.info({ req: request }, 'seen') })
+  await app.inject({ method: 'POST', url: '/_gate/backchannel-logout/canary-b1946ac9?x=canary' })
+  t.equal(last().req.path, '/_gate/backchannel-logout/[hidden]')
+  t.equal(last().clientAddress, '127.0.0.1', 'who sent it is said')
+  t.notMatch(lines.join(), 'canary')
 })
 
 t.test('a request writes at every level under its one id, and its child adds to it', async (t) => {

@@ -1,5 +1,5 @@
+import { isInnerAddress } from '../../base/inner-address.ts'
 import { parseDomainName } from '../../push/kit/domain-name.ts'
-import { isInnerAddress } from '../../sign-in/outbound-fetch.ts'
 import { codeIn } from '../line.ts'
 import { failure, notChecked, notReached, sound, type Observation } from '../observation.ts'
 import type { Rule } from '../rule.ts'

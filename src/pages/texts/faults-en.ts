@@ -6,10 +6,20 @@ export const faultsInEnglish: PageTexts['faults'] = {
     whatHappened: 'The sign-in service cannot read its data at the moment. You have not been signed out.',
     whatToDo: 'Wait a moment and load the page again.',
   },
+  GW_STORAGE_MOVED: {
+    title: 'Being moved, one moment please',
+    whatHappened: 'The sign-in service is moving its data. Whoever is signed in stays signed in; signing in and out has to wait a moment.',
+    whatToDo: 'Wait a moment and load the page again.',
+  },
   GW_STORAGE_CORRUPT: {
     title: 'Out of order',
     whatHappened: 'The sign-in service cannot open its stored data.',
     whatToDo: 'Please give the support code to the provider of this application.',
+  },
+  GW_SESSION_RENEWAL_PENDING: {
+    title: 'One moment, please',
+    whatHappened: 'Your sign-in is being renewed with your enterprise, which takes longer than usual. You have not been signed out.',
+    whatToDo: 'Wait a moment and load the page again.',
   },
   GW_UPSTREAM_UNREACHABLE: {
     title: 'The application does not answer',
@@ -32,9 +42,14 @@ export const faultsInEnglish: PageTexts['faults'] = {
     whatToDo: 'Start from the application’s first page.',
   },
   GW_REQUEST_UPGRADE_REFUSED: {
-    title: 'Live connections are not supported',
-    whatHappened: 'The page asked for a lasting connection (WebSocket), which is not passed on to the application.',
+    title: 'This kind of connection is not supported',
+    whatHappened: 'The page asked for a lasting connection of a kind that is not passed on to the application.',
     whatToDo: 'Please give the support code to the provider of this application.',
+  },
+  GW_REQUEST_HEADERS_TOO_LARGE: {
+    title: 'The request is too large',
+    whatHappened: 'The browser sent more cookies or headers along than can be taken.',
+    whatToDo: 'Delete the cookies of this website in the browser and try again.',
   },
   GW_REQUEST_INVALID: {
     title: 'The request could not be read',
@@ -45,6 +60,11 @@ export const faultsInEnglish: PageTexts['faults'] = {
     title: 'There is no page here',
     whatHappened: 'The address may be mistyped, or the page has moved.',
     whatToDo: 'Check the address, or start from the application’s first page.',
+  },
+  GW_REQUEST_NOT_FORWARDED: {
+    title: 'Please repeat the request',
+    whatHappened: 'The request has not been passed on to the application. It can be now.',
+    whatToDo: 'Load the page again, or repeat what you did.',
   },
   GW_INTERNAL: {
     title: 'Something went wrong',

@@ -6,10 +6,20 @@ export const faultsInChinese: PageTexts['faults'] = {
     whatHappened: '登录服务暂时无法读取数据。您的登录状态没有丢失。',
     whatToDo: '请稍候片刻，然后重新加载页面。',
   },
+  GW_STORAGE_MOVED: {
+    title: '正在迁移，请稍候',
+    whatHappened: '登录服务正在迁移数据。已登录的用户不受影响；登录和退出登录需要稍等片刻。',
+    whatToDo: '请稍候片刻，然后重新加载页面。',
+  },
   GW_STORAGE_CORRUPT: {
     title: '服务中断',
     whatHappened: '登录服务无法打开已保存的数据。',
     whatToDo: '请将支持代码提供给本应用的服务商。',
+  },
+  GW_SESSION_RENEWAL_PENDING: {
+    title: '请稍候',
+    whatHappened: '正在向您所在企业的认证中心续期登录，所需时间比平时长。您的登录状态没有丢失。',
+    whatToDo: '请稍等片刻后重新加载页面。',
   },
   GW_UPSTREAM_UNREACHABLE: {
     title: '应用没有响应',
@@ -32,9 +42,14 @@ export const faultsInChinese: PageTexts['faults'] = {
     whatToDo: '请从应用首页开始。',
   },
   GW_REQUEST_UPGRADE_REFUSED: {
-    title: '不支持长连接',
-    whatHappened: '页面请求了不会转发给应用的长连接（WebSocket）。',
+    title: '不支持此类连接',
+    whatHappened: '页面请求了一种不会转发给应用的长连接。',
     whatToDo: '请将支持代码提供给本应用的服务商。',
+  },
+  GW_REQUEST_HEADERS_TOO_LARGE: {
+    title: '请求过大',
+    whatHappened: '浏览器随请求发送的 Cookie 或请求头超出了可接受的大小。',
+    whatToDo: '请在浏览器中删除本网站的 Cookie，然后重试。',
   },
   GW_REQUEST_INVALID: {
     title: '无法读取请求',
@@ -45,6 +60,11 @@ export const faultsInChinese: PageTexts['faults'] = {
     title: '此处没有页面',
     whatHappened: '地址可能有误，或页面已移动。',
     whatToDo: '请检查地址，或从应用首页开始。',
+  },
+  GW_REQUEST_NOT_FORWARDED: {
+    title: '请重新提交请求',
+    whatHappened: '该请求没有转交给应用，现在可以转交。',
+    whatToDo: '请重新加载页面，或重复刚才的操作。',
   },
   GW_INTERNAL: {
     title: '出了点问题',

@@ -51,6 +51,11 @@ export const refusalsInEnglish: PageTexts['refusals'] = {
     whatHappened: 'KooGallery has closed it for good, because it was cancelled or not renewed in time.',
     whatToDo: 'Ask your enterprise’s administrator whether the application is to be bought again in KooGallery. Once it is set up, sign in again.',
   },
+  'choice-needed': {
+    title: 'Choose a subscription to go on',
+    whatHappened: 'The subscription of your enterprise that you worked in is closed now. Another one is open to you.',
+    whatToDo: 'Choose the subscription to go on with. What you just sent was not taken: enter it again there if it still applies.',
+  },
   'callback-malformed': {
     title: 'This sign-in link is incomplete',
     whatHappened: 'The address you came by lacks a part of KooGallery’s answer, or holds it twice.',
@@ -103,8 +108,13 @@ export const refusalsInEnglish: PageTexts['refusals'] = {
   },
   'confirmation-expired': {
     title: 'The question has expired',
-    whatHappened: 'You were asked whether to continue with an account. The answer came too late, or had been given before. Nobody was signed in by it.',
+    whatHappened: 'You were asked whether to continue with an account, or which subscription to use. The answer came too late, or had been given before. Nobody was signed in by it.',
     whatToDo: 'Sign in again.',
+  },
+  'role-missing': {
+    title: 'This part is for other roles',
+    whatHappened: 'You are signed in, but your role does not open this part of the application.',
+    whatToDo: 'If you need it, ask your company\'s administrator for the role in the marketplace. Then sign in again.',
   },
   'cross-site-request': {
     title: 'The request came from another site',
@@ -115,5 +125,10 @@ export const refusalsInEnglish: PageTexts['refusals'] = {
     title: 'You are not signed in',
     whatHappened: 'This page needs a sign-in. You have not signed in, or your session has ended.',
     whatToDo: 'Sign in, then repeat what you were doing.',
+  },
+  'too-many-requests': {
+    title: 'Too many sign-ins at once',
+    whatHappened: 'More sign-ins came from your network, or for your enterprise, than this site takes in a minute. Nothing is wrong with your account.',
+    whatToDo: 'Wait a minute, then sign in again. If it stays so, give the support code to the provider of this application.',
   },
 }

@@ -51,6 +51,11 @@ export const refusalsInChinese: PageTexts['refusals'] = {
     whatHappened: '由于退订或未及时续费，云商店已释放该订购，无法恢复。',
     whatToDo: '请向企业管理员确认，是否需要在云商店重新购买本应用；开通后再次登录即可。',
   },
+  'choice-needed': {
+    title: '请选择要继续使用的订购',
+    whatHappened: '您之前使用的那份企业订购现已关闭，您还可以使用另一份订购。',
+    whatToDo: '请选择要继续使用的订购。刚才提交的内容未被接收；如仍需要，请在选择后重新填写。',
+  },
   'callback-malformed': {
     title: '登录链接不完整',
     whatHappened: '您打开的地址缺少云商店返回的部分内容，或其中有重复。',
@@ -103,8 +108,13 @@ export const refusalsInChinese: PageTexts['refusals'] = {
   },
   'confirmation-expired': {
     title: '确认已过期',
-    whatHappened: '您曾被询问是否以某个账号继续。答复来得太晚，或此前已经答复过。没有因此登录任何账号。',
+    whatHappened: '您曾被询问是否以某个账号继续，或要使用哪一份订购。答复来得太晚，或此前已经答复过。没有因此登录任何账号。',
     whatToDo: '请重新登录。',
+  },
+  'role-missing': {
+    title: '此部分仅对其他角色开放',
+    whatHappened: '您已登录，但您的角色无权打开应用的这一部分。',
+    whatToDo: '如需使用，请让贵公司的管理员在云商店为您分配相应角色，然后重新登录。',
   },
   'cross-site-request': {
     title: '请求来自其他网站',
@@ -115,5 +125,10 @@ export const refusalsInChinese: PageTexts['refusals'] = {
     title: '您尚未登录',
     whatHappened: '此页面需要登录。您还没有登录，或会话已经结束。',
     whatToDo: '请登录后重复刚才的操作。',
+  },
+  'too-many-requests': {
+    title: '登录请求过多',
+    whatHappened: '来自您所在网络或您企业的登录请求超过了本站每分钟可以处理的数量。您的账号没有问题。',
+    whatToDo: '请等待一分钟后重新登录。如果仍然如此，请把支持码提供给本应用的服务商。',
   },
 }

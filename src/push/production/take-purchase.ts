@@ -1,7 +1,7 @@
 import type { DirectoryStore, PushReceipt } from '../../directory/directory-store.ts'
 import type { Instance } from '../../directory/instance.ts'
 import type { InstanceChange, InstancePush } from '../../directory/push-message.ts'
-import type { Provisioning } from '../provisioning-port.ts'
+import type { Provisioning } from '../../provisioning/open-provisioning.ts'
 import { within } from '../within.ts'
 
 export type CreationPush = InstancePush & { readonly change: Extract<InstanceChange, { kind: 'create' }> }

@@ -4,7 +4,8 @@ import { found, passed, refused, type Check } from '../login-attempt.ts'
 /** RFC 6749 §4.1.3, at the server of the tenant row chosen for this login and nowhere else (C-5). */
 export const exchangeCode: Check = async (attempt, { authorizationServer, settings }) => {
   const redirectUri = redirectUriOf(settings, attempt.held?.flow.kind, found(attempt, 'tenantId'))
-  const answer = await authorizationServer.exchangeCode(found(attempt, 'client'), found(attempt, 'code'), redirectUri)
+  const grant = { code: found(attempt, 'code'), redirectUri, codeVerifier: attempt.held?.flow.codeVerifier }
+  const answer = await authorizationServer.exchangeCode(found(attempt, 'client'), grant)
   if (answer.kind === 'tokens') return passed({ tokens: answer.tokens })
   return refused(answer.kind === 'refused' ? 'code-refused' : 'marketplace-unavailable', answer.detail)
 }

@@ -2,13 +2,22 @@ import { startAuthorizeLogin } from '../start-login.ts'
 import { found, passed, type Check } from '../login-attempt.ts'
 
 /**
- * A login that this browser did not start (RFC 9700 §4.7). Where so configured, the code is dropped unused and our own request
- * with `state` goes to the tenant's server, which knows the person already. Otherwise the login goes on to the confirm page.
+ * A code without our own `state`, with a login begun here or not (RFC 9700 §4.7). Where so configured it is dropped unused, and our own
+ * request goes to the tenant's server, which knows the person already.
+ *
+ * Nobody says whether that server does its part (`login.md` §1.2), so it is tried once in a browser: while an earlier request of ours
+ * has not come back, the login goes on to the question instead. So there is no circle, and nobody is locked out.
  */
 export const restartStateless: Check = async (attempt, deps) => {
-  if (attempt.held !== undefined || deps.settings.statelessCallback === 'confirm') return passed()
+  const { held, heldFlows = [], cookieHeader } = attempt
+  if (deps.settings.statelessCallback !== 'restart' || held?.flow.kind === 'authorize') return passed()
+  const tenantId = found(attempt, 'tenantId')
+  const lostRestart = heldFlows.find(({ flow }) => flow?.kind === 'authorize' && flow.tenantId === tenantId)?.flow
+  if (lostRestart !== undefined) return passed({ lostRestart })
   const started = await startAuthorizeLogin(deps, {
-    returnTo: '/', cookieHeader: attempt.cookieHeader, tenantId: found(attempt, 'tenantId'), client: found(attempt, 'client'),
+    returnTo: held?.flow.returnTo ?? '/', cookieHeader, tenantId, client: found(attempt, 'client'),
   })
-  return { kind: 'restart', started }
+  if (held === undefined) return { kind: 'restart', started }
+  await deps.flows.consumeFlow(held.flow.ref)
+  return { kind: 'restart', started: { ...started, spentCookies: [...new Set([...started.spentCookies, held.cookieName])] } }
 }

@@ -1,11 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
-import type { ErasureSummary, PlannedErasure } from '../../directory/erasure.ts'
+import type { PlannedErasure } from '../../directory/erasure.ts'
 import type { Instance } from '../../directory/instance.ts'
-import type { InstanceId, PushedRow, TenantId } from '../../directory/model.ts'
+import type { InstanceId, TenantId } from '../../directory/model.ts'
+import { isStillGone, redact, type ErasedCounts, type ErasedSubject } from '../erasure-rules.ts'
 import { rangeUnder, type DirectoryRows } from './lmdb-directory-rows.ts'
 import type { RowKey } from './row-seal.ts'
-
-type Counts = Pick<ErasureSummary, 'tenants' | 'bindings' | 'accounts' | 'departments'>
 
 export interface CollectedErasure {
   /** Of each tenant its own row last. */
@@ -13,7 +12,7 @@ export interface CollectedErasure {
   /** The instance without its personal parts: its release must go on to be answered. */
   readonly redacted: Instance | undefined
   readonly tenants: readonly TenantId[]
-  readonly counts: Counts
+  readonly counts: ErasedCounts
 }
 
 const realm = 'production'
@@ -26,7 +25,7 @@ const kindsOfTenant = [['account', 6, 5], ['department', 5, 3], ['department-lis
 /** What must go; nothing if what the plan names is alive again. Reads in slices: the caller keeps commits away meanwhile. */
 export async function collectErasure (rows: DirectoryRows, planned: PlannedErasure): Promise<CollectedErasure> {
   const { scope } = planned
-  if (!isStillGone(rows, planned)) return nothing
+  if (!isStillGone(planned, subjectOf(rows, planned))) return nothing
   if (scope.kind === 'account') {
     const { tenantId, appId, userName, instanceId } = scope
     return collected([['account', realm, tenantId, appId, userName, instanceId]], [tenantId])
@@ -37,13 +36,11 @@ export async function collectErasure (rows: DirectoryRows, planned: PlannedErasu
   return collected(keys, tenants, scope.kind === 'instance' ? redact(rows.reader.instance(realm, scope.instanceId)) : undefined)
 }
 
-/** A newer deletion has a plan of its own, and its own time to wait. A release counts once. */
-function isStillGone ({ reader }: DirectoryRows, { scope, version }: PlannedErasure): boolean {
-  const isOldTombstone = (row: PushedRow | undefined): boolean => row !== undefined && row.isDeleted && row.version <= version
+function subjectOf ({ reader }: DirectoryRows, { scope }: PlannedErasure): ErasedSubject {
   switch (scope.kind) {
-    case 'instance': return (reader.instance(realm, scope.instanceId)?.released ?? '') !== ''
-    case 'tenant': return isOldTombstone(reader.tenant(realm, scope.tenantId, scope.instanceId))
-    case 'account': return isOldTombstone(reader.account(realm, scope.tenantId, scope.appId, scope.userName, scope.instanceId))
+    case 'instance': return reader.instance(realm, scope.instanceId)
+    case 'tenant': return reader.tenant(realm, scope.tenantId, scope.instanceId)
+    case 'account': return reader.account(realm, scope.tenantId, scope.appId, scope.userName, scope.instanceId)
   }
 }
 
@@ -59,12 +56,6 @@ async function keysOf (rows: DirectoryRows, tenantId: TenantId, instanceId: Inst
     }
   }
   return keys
-}
-
-function redact (instance: Instance | undefined): Instance | undefined {
-  if (instance === undefined || (instance.buyer === undefined && instance.access.memo === undefined)) return undefined
-  const { buyer, access: { memo, ...access }, ...rest } = instance
-  return { ...rest, access }
 }
 
 function collected (keys: RowKey[], tenants: readonly TenantId[], redacted?: Instance): CollectedErasure {

@@ -1,14 +1,14 @@
 import type { DirectoryStore } from '../../directory/directory-store.ts'
 import type { Instance } from '../../directory/instance.ts'
 import type { Account, ClientBinding, Department, InstanceId, Realm, Tenant } from '../../directory/model.ts'
-import type { InTurn } from './in-turn.ts'
 import { createCommit, type CommitParts } from './lmdb-commit.ts'
 import { exportDirectory } from './lmdb-directory-export.ts'
 import { guarded, guardedNow, written } from './lmdb-environment.ts'
+import type { TakeTurn } from './lmdb-turns.ts'
 import { PreparedBatch } from './prepared-batch.ts'
 
 /** The directory in LMDB. */
-export function openLmdbDirectoryStore (parts: CommitParts, inTurn: InTurn): DirectoryStore {
+export function openLmdbDirectoryStore (parts: CommitParts, takeTurn: TakeTurn): DirectoryStore {
   const { environment, rows, revisions, receipts } = parts
   const commit = createCommit(parts)
 
@@ -28,7 +28,7 @@ export function openLmdbDirectoryStore (parts: CommitParts, inTurn: InTurn): Dir
   })
 
   return {
-    commit: (push, receipt) => inTurn(() => guarded(environment, () => commit(push, receipt))),
+    commit: (push, receipt) => takeTurn((handOver) => guarded(environment, () => commit(handOver, push, receipt))),
 
     keepAnswer: (signatureDigest, expiresAt, answer) => written(environment, () => {
       const batch = new PreparedBatch()

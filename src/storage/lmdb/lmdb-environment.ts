@@ -6,13 +6,18 @@ import { faults } from '../../base/coded-errors.ts'
 /** More than there are tables: LMDB must be told before the first is opened. */
 const maximumTables = 64
 
+export interface LmdbOptions {
+  readonly readOnly?: boolean
+  readonly mustExist?: boolean
+}
+
 /**
- * Opens (and makes, mode 700) the folder of the embedded store. One process writes it; commands may read beside it (`readOnly`), from
- * a store that is there already.
+ * Opens (and makes, mode 700) the folder of the embedded store. Several processes may write it (see `lmdb-turns.ts`); commands may read
+ * beside them (`readOnly`) or write a little (`mustExist`), in a store that is there already.
  */
-export function openLmdbEnvironment (folder: string, { readOnly = false } = {}): RootDatabase {
+export function openLmdbEnvironment (folder: string, { readOnly = false, mustExist = readOnly }: LmdbOptions = {}): RootDatabase {
   try {
-    if (readOnly) refuseMissing(folder)
+    if (mustExist) refuseMissing(folder)
     else mkdirSync(folder, { recursive: true, mode: 0o700 })
     // Told so, or lmdb takes a folder with a dot in its name (`app.example.com`) for a file and cannot open it.
     // Batches are made by hand: those of an event turn fail on a turn of LMDB's own, where nobody can catch it.
@@ -39,17 +44,24 @@ function withoutMissingTables (environment: RootDatabase): RootDatabase {
   return environment
 }
 
-/** Runs a store operation; whatever LMDB throws becomes `GW_STORAGE_UNAVAILABLE`, never an empty answer (C-35). */
+/**
+ * Runs a store operation; whatever LMDB throws becomes `GW_STORAGE_UNAVAILABLE`, never an empty answer (C-35). It sees all that was
+ * committed before it began, by whatever process: lmdb would let it read what was there up to a turn of the event loop ago.
+ */
 export async function guarded<Result> (environment: RootDatabase, operation: () => Result | Promise<Result>): Promise<Result> {
   try {
     refuseClosed(environment)
+    environment.resetReadTxn()
     return await operation()
   } catch (cause) {
     throw toFault(cause)
   }
 }
 
-/** The same for an answer that is needed at once. */
+/**
+ * The same for an answer that is needed at once and often, so whoever must see what another process has just committed resets the reading
+ * by himself.
+ */
 export function guardedNow<Result> (environment: RootDatabase, operation: () => Result): Result {
   try {
     refuseClosed(environment)

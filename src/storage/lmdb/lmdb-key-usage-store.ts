@@ -1,28 +1,29 @@
 import type { Database, RootDatabase } from 'lmdb'
 import type { KeyUsage, KeyUsageStore } from '../../base/key-usage-store.ts'
-import { createInTurn } from './in-turn.ts'
 import { guarded, withRoom, written } from './lmdb-environment.ts'
+import type { TakeTurn } from './lmdb-turns.ts'
 import { PreparedBatch } from './prepared-batch.ts'
 
 type Stored = Pick<KeyUsage, 'firstSeenAt' | 'lastUsedAt' | 'uses'>
 
-export function openLmdbKeyUsageStore (environment: RootDatabase): KeyUsageStore {
+export function openLmdbKeyUsageStore (environment: RootDatabase, takeTurn: TakeTurn): KeyUsageStore {
   const keys: Database<Stored, string[]> = environment.openDB('key-usage', { encoding: 'msgpack' })
-  // Two messages at once count as two.
-  const inTurn = createInTurn()
 
   return {
-    see: (kind, fingerprints, now) => inTurn(() => written(environment, async () => {
+    see: (kind, fingerprints, now) => takeTurn((handOver) => written(environment, async () => {
       const batch = new PreparedBatch()
       for (const fingerprint of fingerprints) {
         if (!keys.doesExist([kind, fingerprint])) batch.put(keys, [kind, fingerprint], { firstSeenAt: now, lastUsedAt: undefined, uses: 0 })
       }
-      if (batch.size > 0) await batch.hand(environment)
+      if (batch.size > 0) await handOver(batch)
     })),
 
-    use: (kind, fingerprint, now) => inTurn(() => withRoom(environment, async () => {
+    // Two messages at once count as two.
+    use: (kind, fingerprint, now) => takeTurn((handOver) => withRoom(environment, async () => {
       const { firstSeenAt, uses } = keys.get([kind, fingerprint]) ?? { firstSeenAt: now, uses: 0 }
-      await keys.put([kind, fingerprint], { firstSeenAt, lastUsedAt: now, uses: uses + 1 })
+      const batch = new PreparedBatch()
+      batch.put(keys, [kind, fingerprint], { firstSeenAt, lastUsedAt: now, uses: uses + 1 })
+      await handOver(batch)
     })),
 
     list: () => guarded(environment, () =>

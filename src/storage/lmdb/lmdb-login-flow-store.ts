@@ -24,6 +24,8 @@ export function openLmdbLoginFlowStore (environment: RootDatabase, box: SealedBo
     // Version compared with "none yet": of two callbacks at once one write goes through.
     claimCode: (codeDigest, expiresAt) => written(environment, () => codes.put(codeDigest, expiresAt, 1, null as unknown as number)),
 
+    isClaimed: async (codeDigest) => guarded(environment, () => codes.doesExist(codeDigest)),
+
     sweep: (now) => guarded(environment, async () =>
       await sweepTable(environment, codes, (expiresAt) => expiresAt < now) + await flows.sweep(now) + await confirmations.sweep(now)),
   }

@@ -25,6 +25,11 @@ export function openLmdbOutbox (environment: RootDatabase, counters: Counters): 
 
     list: () => guarded(environment, () => [...entries.getRange()].map(({ key, value }) => ({ sequence: key, ...value }))),
 
+    find: (sequence) => guarded(environment, () => {
+      const entry = entries.get(sequence)
+      return entry && { sequence, ...entry }
+    }),
+
     postpone: (sequence, attempts, notBefore) => guarded(environment, async () => {
       const entry = entries.get(sequence)
       if (entry === undefined) return

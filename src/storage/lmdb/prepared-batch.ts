@@ -41,9 +41,12 @@ export class PreparedBatch {
    * on Node 20 with lmdb 3.5.6.)
    */
   async hand (environment: RootDatabase): Promise<void> {
-    await environment.batch(() => {
-      for (const { table, key, value } of this.#writes) void (value === undefined ? table.remove(key) : table.put(key, value))
-    })
+    await environment.batch(() => { this.write() })
+  }
+
+  /** To be called inside of a batch of LMDB's, whose outcome is that of each write. */
+  write (): void {
+    for (const { table, key, value } of this.#writes) void (value === undefined ? table.remove(key) : table.put(key, value))
   }
 }
 

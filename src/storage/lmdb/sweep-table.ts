@@ -4,9 +4,14 @@ import type { Database, RootDatabase } from 'lmdb'
 /** Anybody may make rows (a login begun, a code brought), so their number has no end: all of them at once would hold up every request. */
 const rowsAtOnce = 1_000
 
-/** Removes the rows that are `isOver`, some at a time, with everybody else's turn in between; returns how many. */
+/**
+ * Removes the rows that are `isOver`, some at a time, with everybody else's turn in between; returns how many.
+ *
+ * @param removeMore takes away, in the same transaction, what belongs to a row
+ */
 export async function sweepTable<Value, Key extends string> (
   environment: RootDatabase, table: Database<Value, Key>, isOver: (value: Value) => boolean,
+  removeMore: (key: Key) => void = () => {},
 ): Promise<number> {
   let removed = 0
   let start: Key | undefined
@@ -15,7 +20,10 @@ export async function sweepTable<Value, Key extends string> (
     const over = rows.filter(({ value }) => isOver(value))
     if (over.length > 0) {
       await environment.batch(() => {
-        for (const { key } of over) void table.remove(key)
+        for (const { key } of over) {
+          removeMore(key)
+          void table.remove(key)
+        }
       })
     }
     removed += over.length

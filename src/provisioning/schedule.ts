@@ -1,8 +1,0 @@
-/** Runs something once, later; what it returns calls it off. Handed in, so that tests turn the hands themselves. */
-export type Schedule = (milliseconds: number, run: () => void) => () => void
-
-/** A timer that keeps no process alive: what it would have done is still in the outbox at the next start. */
-export const scheduleByTimer: Schedule = (milliseconds, run) => {
-  const timer = setTimeout(run, milliseconds).unref()
-  return () => { clearTimeout(timer) }
-}
