@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { AccessRefusal } from '../directory/refusal.ts'
-import type { Recheck } from '../session/authenticate.ts'
+import type { KnownSession, Recheck } from '../session/authenticate.ts'
 import type { Authentication, LoginReason } from '../session/authentication.ts'
-import type { Session, SessionRef } from '../session/session.ts'
+import type { SessionRef } from '../session/session.ts'
 import type { StoreChange, StoreChanges } from '../session/store-changes.ts'
 
 /** Why a response or a tunnel was ended. The client hears it where it can, the log line holds it always. */
@@ -14,7 +14,7 @@ export type StreamEnd =
 /** A response under way, or a tunnel. */
 export interface LiveStream {
   /** `undefined`: on a public path, where nothing is judged. */
-  readonly session: Pick<Session, 'ref' | 'tenantId'> | undefined
+  readonly session: KnownSession | undefined
   /** A tunnel or an event stream: its end is nobody's plan, so a gateway that stops doesn't wait for it. */
   readonly isEndless: boolean
   /** Ends it for both sides. Must not throw; may be called before `add` returns. */
@@ -49,10 +49,8 @@ const mostUnansweredChecks = 20
 /** Judged in one turn of the event loop, about a millisecond: requests come in between. */
 const judgedAtOnce = 100
 
-type SessionOf = NonNullable<LiveStream['session']>
-
 interface Watch {
-  readonly session: SessionOf
+  readonly session: KnownSession
   readonly streams: Set<LiveStream>
   state: 'idle' | 'checking' | 'check-again'
   unanswered: number
@@ -71,7 +69,7 @@ export function openLiveStreams ({ changes, recheck, onUnjudged }: LiveStreamsOp
   const anonymous = new Set<LiveStream>()
   let isClosing = false
 
-  function watchOf (stream: LiveStream, session: SessionOf): Watch {
+  function watchOf (stream: LiveStream, session: KnownSession): Watch {
     let watch = watches.get(session.ref)
     if (watch === undefined) {
       watch = { session, streams: new Set(), state: 'idle', unanswered: 0, fault: undefined }
@@ -98,7 +96,7 @@ export function openLiveStreams ({ changes, recheck, onUnjudged }: LiveStreamsOp
   async function judge (watch: Watch): Promise<void> {
     watch.state = 'checking'
     try {
-      const authentication = await recheck(watch.session.ref)
+      const authentication = await recheck(watch.session)
       watch.unanswered = 0
       if (authentication.kind !== 'allow') return end(watch, reasonOf(authentication))
     } catch (error) {

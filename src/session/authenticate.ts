@@ -24,9 +24,13 @@ export type Authenticate = (cookieHeader: string | undefined) => Promise<Authent
 
 /**
  * Whether a session that let a request in would let it in now. As `Authenticate` judges, but for one thing: it is asked by us, not by
- * the person, so it is no sign of life and moves no idle limit.
+ * the person, so it is no sign of life and moves no idle limit. Of a session that is gone it still says why: whoever saw the loss of
+ * access first, another worker or another request, has ended it.
  */
-export type Recheck = (ref: SessionRef) => Promise<Authentication>
+export type Recheck = (known: KnownSession) => Promise<Authentication>
+
+/** What somebody remembers of a session while something of it is open. */
+export type KnownSession = Pick<Session, 'ref' | 'tenantId' | 'appId' | 'userName' | 'role' | 'instanceId' | 'knownLoss'>
 
 type Allowance = Extract<AccessDecision, { kind: 'allow' }>
 type StaleTokens = Exclude<ReturnType<typeof judgeTokens>, 'fresh'>
@@ -43,9 +47,13 @@ export function createAuthenticator (deps: AuthenticateDeps): { readonly authent
   // The store hands out the same object as long as the session is unchanged.
   const decisions = new WeakMap<Session, { revision: number, decision: Allowance }>()
 
+  async function view (session: KnownSession, now: number): Promise<AccessDecision> {
+    const rows = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
+    return decideAccess(rows, { now, contract, knownLoss: session.knownLoss, chosen: session.instanceId })
+  }
+
   async function decide (session: Session, revision: number, now: number): Promise<AccessDecision> {
-    const view = await directory.viewAccess('production', session.tenantId, session.appId, session.userName)
-    const decision = decideAccess(view, { now, contract, knownLoss: session.knownLoss, chosen: session.instanceId })
+    const decision = await view(session, now)
     if (decision.kind === 'allow') decisions.set(session, { revision, decision })
     return decision
   }
@@ -78,7 +86,7 @@ export function createAuthenticator (deps: AuthenticateDeps): { readonly authent
     }
   }
 
-  const recheck: Recheck = async (ref) => {
+  async function judge (ref: SessionRef): Promise<Authentication> {
     const session = await sessions.find(ref)
     if (session === undefined) return { kind: 'login', because: 'session-unknown' }
 
@@ -105,12 +113,20 @@ export function createAuthenticator (deps: AuthenticateDeps): { readonly authent
     return { kind: 'allow', session, principal: decision.principal }
   }
 
+  const recheck: Recheck = async (known) => {
+    const authentication = await judge(known.ref)
+    if (authentication.kind !== 'login' || authentication.because !== 'session-unknown') return authentication
+    const decision = await view(known, clock.now())
+    if (decision.kind === 'refuse') return decision.reason === 'choice-needed' ? authentication : { ...decision, ref: known.ref }
+    return known.role !== undefined && known.role !== decision.principal.role ? { kind: 'login', because: 'role-changed' } : authentication
+  }
+
   const authenticate: Authenticate = async (cookieHeader) => {
     const [id, ...others] = cookieValues(cookieHeader, cookieNames.session)
     if (id === undefined) return { kind: 'login', because: 'no-cookie' }
     if (others.length > 0) return { kind: 'login', because: 'cookie-ambiguous' }
     if (!idForm.test(id)) return { kind: 'login', because: 'session-unknown' }
-    const authentication = await recheck(sessionRefOf(id))
+    const authentication = await judge(sessionRefOf(id))
     const now = clock.now()
     if (authentication.kind === 'allow') inBackground(noteSighting(authentication.session, now), authentication.session)
     return authentication

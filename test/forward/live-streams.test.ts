@@ -30,7 +30,7 @@ class FakeStream implements LiveStream {
   readonly ends: StreamEnd[] = []
 
   constructor (ref: string, tenantId = 'tenant-1', isEndless = true) {
-    this.session = { ref: ref as SessionRef, tenantId: tenantId as TenantId }
+    this.session = anySession({ ref: ref as SessionRef, tenantId: tenantId as TenantId })
     this.isEndless = isEndless
   }
 
@@ -46,7 +46,7 @@ function openStreams (t: Test, answers: Map<string, () => Promise<Authentication
   const asked: string[] = []
   const unjudged: unknown[] = []
   const allow: Authentication = { kind: 'allow', session: anySession(), principal: {} as never }
-  const recheck: Recheck = (ref) => {
+  const recheck: Recheck = ({ ref }) => {
     asked.push(ref)
     return answers.get(ref)?.() ?? Promise.resolve(allow)
   }
@@ -365,8 +365,8 @@ t.test('performance.md: to judge 1000 sessions with something open costs little'
   mock.timers.enable({ apis: ['setInterval'] })
   const streams = openLiveStreams({
     changes: createChangeFeed(),
-    recheck: async (ref) => {
-      const authentication = await house.recheck(ref)
+    recheck: async (session) => {
+      const authentication = await house.recheck(session)
       if (++judged % 1000 === 0) setImmediate(allJudged)
       return authentication
     },

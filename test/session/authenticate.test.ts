@@ -152,6 +152,25 @@ for (const [reason, loss, back] of losses) {
   })
 }
 
+t.test('what is open of a session that another worker has ended hears why, not only that it is over', async (t) => {
+  for (const [reason, loss] of losses) {
+    const house = await openSessionHouse(t)
+    const cookie = await house.signIn()
+    const known = await house.find(cookie) as Session
+    await house.push(loss)
+    await house.authenticate(cookie)
+    t.equal(await house.find(cookie), undefined, 'the other one was first')
+    t.strictSame(await house.recheck(known), { kind: 'refuse', reason, ref: known.ref })
+  }
+  const house = await openSessionHouse(t)
+  const cookie = await house.signIn({}, undefined, 'user')
+  const known = await house.find(cookie) as Session
+  await house.storage.sessions.end(known.ref)
+  t.strictSame(await house.recheck(known), { kind: 'login', because: 'session-unknown' }, 'signed out: nothing was lost')
+  await house.push(accountsPush(2, { change: 'modify', accounts: [{ userName, role: 'admin', details: {} }] }))
+  t.strictSame(await house.recheck(known), { kind: 'login', because: 'role-changed' })
+})
+
 t.test('the clock alone changes what a decision says: grace, then expired, without a push', async (t) => {
   const day = 86_400_000
   const house = await openSessionHouse(t, { idleTimeoutSeconds: 172_800, absoluteTimeoutSeconds: 864_000 }, {

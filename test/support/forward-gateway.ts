@@ -190,7 +190,7 @@ export async function startGateway (t: Test, choices: GatewayChoices): Promise<F
     ownPrefix: '/_gate',
     identities: new IdentityCache({ keys, headerNames: choices.headerNames ?? defaultHeaderNames, publicUrl, clock }),
     authenticate: choices.authenticate ?? (async (cookie) => authenticate(sessions, cookie)),
-    recheck: choices.recheck ?? (async (ref) => authenticate(sessions, `${cookieNames.session}=${ref}`)),
+    recheck: choices.recheck ?? (async ({ ref }) => authenticate(sessions, `${cookieNames.session}=${ref}`)),
     changes: choices.changes ?? createChangeFeed(),
     webSocketOrigins: choices.webSocketOrigins ?? [],
     turnAway: async (_request, reply) => reply.code(401).send({ code: 'turned-away' }),
