@@ -44,11 +44,13 @@ async function signIn (page: Page, { config }: Demo, account: string, password: 
 async function pressInConsole (context: BrowserContext, { world }: Demo, account: string, button: string): Promise<void> {
   const page = await context.newPage()
   await page.goto(world.marketplaceUrl)
-  // The console answers when the gateway has answered the push.
+  // The console answers when the gateway has answered the push, and then shows itself anew. The page stays open: Chromium may take half
+  // a minute to close one that it is still loading.
   const pushed = page.waitForResponse((response) => response.request().method() === 'POST')
+  const shown = page.waitForEvent('load')
   await page.locator(`[data-account="${account}"]`).getByRole('button', { name: button }).click()
   await pushed
-  await page.close()
+  await shown
 }
 
 t.test('the demo in a browser', async (t) => {
