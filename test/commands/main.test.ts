@@ -1,26 +1,8 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:net'
 import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { signKitV2 } from '../../src/push/signature/kit-v2.ts'
-import { toPushTime } from '../support/build-gateway.ts'
-import { startJointgate } from '../support/run-jointgate.ts'
-
-const sealingKey = randomBytes(32).toString('base64')
-
-function goodVariables (directory: string): Record<string, string> {
-  return {
-    JOINTGATE_LISTEN: '127.0.0.1:0',
-    JOINTGATE_OPERATOR_LISTEN: '127.0.0.1:0',
-    JOINTGATE_STORAGE: `lmdb:${directory}/data`,
-    JOINTGATE_SECRET_KEYS: sealingKey,
-    JOINTGATE_APP_ID: 'app-1',
-    JOINTGATE_PUBLIC_URL: 'https://app.example.com',
-    JOINTGATE_UPSTREAM: 'http://127.0.0.1:3000',
-    JOINTGATE_MARKETPLACE_KIT_KEYS: 'canary-access-key',
-  }
-}
+import { sealingKey, serveVariables, startJointgate } from '../support/run-jointgate.ts'
 
 t.test('--help, --version and anything that is no verb', async (t) => {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
@@ -48,7 +30,7 @@ t.test('check prints what the configuration means, warnings too, and no secret (
   const directory = t.testdir({ 'not-a-folder': '' })
   const privateKey = generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   writeFileSync(`${directory}/key.pem`, privateKey)
-  const variables = { ...goodVariables(directory), JOINTGATE_MARKETPLACE_PRIVATE_KEYS_FILE: `${directory}/key.pem` }
+  const variables = { ...serveVariables(directory), JOINTGATE_MARKETPLACE_PRIVATE_KEYS_FILE: `${directory}/key.pem` }
   const [good, unwritable] = await Promise.all([
     startJointgate(['check'], variables).ended,
     startJointgate(['check'], { ...variables, JOINTGATE_STORAGE: `lmdb:${directory}/not-a-folder` }).ended,
@@ -62,7 +44,7 @@ t.test('check prints what the configuration means, warnings too, and no secret (
 
 t.test('check tells where the hook and the order query are, and none of their secrets (T-38)', async (t) => {
   const { stdout } = await startJointgate(['check'], {
-    ...goodVariables(t.testdir()),
+    ...serveVariables(t.testdir()),
     JOINTGATE_PROVISIONING_URL: 'https://hooks.example.com/canary-path',
     JOINTGATE_PROVISIONING_SECRETS: `whsec_${sealingKey}`,
     JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'canary-ak',
@@ -79,7 +61,7 @@ t.test('who reads only the beginning of a command\'s output sees no stack, and t
 })
 
 t.test('serve tells its addresses, answers health, and stops in order on SIGTERM', async (t) => {
-  const gateway = startJointgate(['serve'], goodVariables(t.testdir()))
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()))
   t.teardown(() => gateway.child.kill('SIGKILL'))
   const started = await gateway.logged('gateway.started')
   t.match(started, { level: 'info', publicUrl: 'https://app.example.com', upstream: ['http://127.0.0.1:3000'], workers: 1 })
@@ -93,75 +75,13 @@ t.test('serve tells its addresses, answers health, and stops in order on SIGTERM
   t.notMatch(stdout, 'canary')
 })
 
-t.test('SIGHUP: the marketplace\'s keys are read again from their files, like all settings; a bad file changes nothing', async (t) => {
-  const directory = t.testdir({ kit: 'first-kit-key-0123456789' })
-  const { JOINTGATE_MARKETPLACE_KIT_KEYS: _, ...variables } = goodVariables(directory)
-  const gateway = startJointgate(['serve'], { ...variables, JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: `${directory}/kit` })
-  t.teardown(() => gateway.child.kill('SIGKILL'))
-  const { publicAddress } = await gateway.logged('gateway.started')
-  const pushSignedWith = async (key: string): Promise<string> => {
-    const body = JSON.stringify({ tenantId: 't', flag: 0, testFlag: 0, instanceId: 'i', timeStamp: toPushTime(Date.now()) })
-    const headers = { 'content-type': 'application/json', ...signKitV2(key, body, randomBytes(16).toString('hex'), Date.now()) }
-    const answer = await fetch(`${String(publicAddress)}/_gate/marketplace/produceAPI/v2/tenantSync`, { method: 'POST', body, headers })
-    return (await answer.json() as { resultCode: string }).resultCode
-  }
-  t.equal(await pushSignedWith('second-kit-key-0123456789'), '000001')
-  writeFileSync(`${directory}/kit`, '<your key>')
-  gateway.child.kill('SIGHUP')
-  t.match(await gateway.logged('config.refused'), { level: 'error', complaints: [/marketplace\.kitKeys/] })
-  t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000')
-  writeFileSync(`${directory}/kit`, 'second-kit-key-0123456789,first-kit-key-0123456789')
-  gateway.child.kill('SIGHUP')
-  t.match(await gateway.logged('config.reloaded'), { kitKeys: 2, publicAddress })
-  t.equal(await pushSignedWith('second-kit-key-0123456789'), '000000')
-  t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000', 'both sign while the exchange lasts')
-})
-
-t.test('a request in flight at SIGTERM is still answered', async (t) => {
-  const gateway = startJointgate(['serve'], goodVariables(t.testdir()))
-  t.teardown(() => gateway.child.kill('SIGKILL'))
-  const { publicAddress } = await gateway.logged('gateway.started')
-  const client = connect(Number(new URL(String(publicAddress)).port), '127.0.0.1').setEncoding('utf8')
-  t.teardown(() => { client.destroy() })
-  client.write('POST /_gate/sign-in HTTP/1.1\r\nhost: app.example.com\r\nexpect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\n')
-  t.match(await once(client, 'data'), [/^HTTP\/1\.1 100/], 'the gateway waits for the body')
-  gateway.child.kill('SIGTERM')
-  await gateway.logged('gateway.stopping')
-  client.write('a=b')
-  t.match(await once(client, 'data'), [/^HTTP\/1\.1 403/])
-  t.equal((await gateway.ended).code, 0)
-})
-
-t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker, and another one takes its place', async (t) => {
-  const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
-  const gateway = startJointgate(['serve'], goodVariables(t.testdir()), preload)
-  t.teardown(() => gateway.child.kill('SIGKILL'))
-  await gateway.logged('gateway.started')
-  const [worker = 0] = gateway.workers()
-  process.kill(worker, 'SIGURG')
-  t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
-  t.match(await gateway.logged('worker.ended'), { level: 'error', pid: worker, code: 1 })
-  const { publicAddress } = await gateway.logged('worker.started')
-  t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
-})
-
-t.test('C-64: one that the supervisor did not catch ends them all', async (t) => {
-  const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
-  const gateway = startJointgate(['serve'], goodVariables(t.testdir()), preload)
-  t.teardown(() => gateway.child.kill('SIGKILL'))
-  await gateway.logged('gateway.started')
-  gateway.child.kill('SIGURG')
-  t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
-  t.equal((await gateway.ended).code, 1)
-})
-
 t.test('a port that is taken is told in one line', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.teardown(() => { other.close() })
   await new Promise((resolve) => { other.once('listening', resolve) })
   const address = other.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const { code, stderr } = await startJointgate([], { ...goodVariables(t.testdir()), JOINTGATE_LISTEN: `127.0.0.1:${port}` }).ended
+  const { code, stderr } = await startJointgate([], { ...serveVariables(t.testdir()), JOINTGATE_LISTEN: `127.0.0.1:${port}` }).ended
   t.equal(code, 1)
   t.match(stderr, /^jointgate cannot start: bind EADDRINUSE[^\n]*\n$/)
 })

@@ -1,6 +1,23 @@
+import { randomBytes } from 'node:crypto'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+
+export const sealingKey = randomBytes(32).toString('base64')
+
+/** What `serve` needs at least, on free ports. */
+export function serveVariables (directory: string): Record<string, string> {
+  return {
+    JOINTGATE_LISTEN: '127.0.0.1:0',
+    JOINTGATE_OPERATOR_LISTEN: '127.0.0.1:0',
+    JOINTGATE_STORAGE: `lmdb:${directory}/data`,
+    JOINTGATE_SECRET_KEYS: sealingKey,
+    JOINTGATE_APP_ID: 'app-1',
+    JOINTGATE_PUBLIC_URL: 'https://app.example.com',
+    JOINTGATE_UPSTREAM: 'http://127.0.0.1:3000',
+    JOINTGATE_MARKETPLACE_KIT_KEYS: 'canary-access-key',
+  }
+}
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import t from 'tap'
+import { signKitV2 } from '../../src/push/signature/kit-v2.ts'
+import { toPushTime } from '../support/build-gateway.ts'
+import { serveVariables, startJointgate } from '../support/run-jointgate.ts'
+
+/* What signals and uncaught faults do to a gateway that runs. */
+
+t.test('SIGHUP: the marketplace\'s keys are read again from their files, like all settings; a bad file changes nothing', async (t) => {
+  const directory = t.testdir({ kit: 'first-kit-key-0123456789' })
+  const { JOINTGATE_MARKETPLACE_KIT_KEYS: _, ...variables } = serveVariables(directory)
+  const gateway = startJointgate(['serve'], { ...variables, JOINTGATE_MARKETPLACE_KIT_KEYS_FILE: `${directory}/kit` })
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  const { publicAddress } = await gateway.logged('gateway.started')
+  const pushSignedWith = async (key: string): Promise<string> => {
+    const body = JSON.stringify({ tenantId: 't', flag: 0, testFlag: 0, instanceId: 'i', timeStamp: toPushTime(Date.now()) })
+    const headers = { 'content-type': 'application/json', ...signKitV2(key, body, randomBytes(16).toString('hex'), Date.now()) }
+    const answer = await fetch(`${String(publicAddress)}/_gate/marketplace/produceAPI/v2/tenantSync`, { method: 'POST', body, headers })
+    return (await answer.json() as { resultCode: string }).resultCode
+  }
+  t.equal(await pushSignedWith('second-kit-key-0123456789'), '000001')
+  writeFileSync(`${directory}/kit`, '<your key>')
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logged('config.refused'), { level: 'error', complaints: [/marketplace\.kitKeys/] })
+  t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000')
+  writeFileSync(`${directory}/kit`, 'second-kit-key-0123456789,first-kit-key-0123456789')
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logged('config.reloaded'), { kitKeys: 2, publicAddress })
+  t.equal(await pushSignedWith('second-kit-key-0123456789'), '000000')
+  t.equal(await pushSignedWith('first-kit-key-0123456789'), '000000', 'both sign while the exchange lasts')
+})
+
+t.test('a request in flight at SIGTERM is still answered', async (t) => {
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()))
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  const { publicAddress } = await gateway.logged('gateway.started')
+  const client = connect(Number(new URL(String(publicAddress)).port), '127.0.0.1').setEncoding('utf8')
+  t.teardown(() => { client.destroy() })
+  client.write('POST /_gate/sign-in HTTP/1.1\r\nhost: app.example.com\r\nexpect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\n')
+  t.match(await once(client, 'data'), [/^HTTP\/1\.1 100/], 'the gateway waits for the body')
+  gateway.child.kill('SIGTERM')
+  await gateway.logged('gateway.stopping')
+  client.write('a=b')
+  t.match(await once(client, 'data'), [/^HTTP\/1\.1 403/])
+  t.equal((await gateway.ended).code, 0)
+})
+
+t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker, and another one takes its place', async (t) => {
+  const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()), preload)
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  await gateway.logged('gateway.started')
+  const [worker = 0] = gateway.workers()
+  process.kill(worker, 'SIGURG')
+  t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
+  t.match(await gateway.logged('worker.ended'), { level: 'error', pid: worker, code: 1 })
+  const { publicAddress } = await gateway.logged('worker.started')
+  t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
+})
+
+t.test('C-64: one that the supervisor did not catch ends them all', async (t) => {
+  const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()), preload)
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  await gateway.logged('gateway.started')
+  gateway.child.kill('SIGURG')
+  t.match(await gateway.logged('gateway.failed'), { level: 'fatal', err: { message: 'planted' } })
+  t.equal((await gateway.ended).code, 1)
+})
