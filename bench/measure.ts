@@ -8,11 +8,12 @@ export interface Measurement {
   readonly cpuMicrosecondsPerRequest: number
   /** How much of its core the system had while saturated; clearly below 1: somebody else used the machine. */
   readonly coreShare: number
+  readonly p50Ms: number
   readonly p99Ms: number
   readonly rssMb: number
 }
 
-interface Load { readonly requests: number, readonly seconds: number, readonly p99Ms: number }
+export interface Load { readonly requests: number, readonly seconds: number, readonly p50Ms: number, readonly p99Ms: number }
 
 const wrk = findProgram('wrk')
 export const loadGenerator = wrk === undefined ? 'autocannon' : 'wrk'
@@ -37,6 +38,7 @@ export async function measure (system: System, seconds: number): Promise<Measure
     requestsPerSecond: saturated.requests / saturated.seconds,
     cpuMicrosecondsPerRequest: cpuMs * 1000 / saturated.requests,
     coreShare: cpuMs / 1000 / saturated.seconds,
+    p50Ms: relaxed.p50Ms,
     p99Ms: relaxed.p99Ms,
     rssMb: after.rssMb,
   }
@@ -53,23 +55,27 @@ export async function checkAnswers ({ name, url, cookie, isGuarded }: System): P
   if (stranger.statusCode === 200) throw new Error(`${name} lets a stranger in`)
 }
 
-async function runClients ({ name, url, cookie }: System, connections: number, seconds: number): Promise<Load> {
+export async function runClients ({ name, url, cookie }: System, connections: number, seconds: number): Promise<Load> {
   const header = `cookie: ${cookie}`
   if (wrk !== undefined) {
     const report = await runLoad([wrk, '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '20s', '-H', header, url])
     if (/Non-2xx|Socket errors/.test(report)) throw new Error(`${name} failed under load: ${report}`)
     const [, requests = '', elapsed = '', unit = ''] = /(\d+) requests in ([\d.]+)(m?s)/.exec(report) ?? []
-    const [, p99 = '', p99Unit = ''] = /99%\s+([\d.]+)(us|ms|s)/.exec(report) ?? []
+    const percentile = (percent: number): number => {
+      const [, value = '', valueUnit = ''] = new RegExp(`${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(report) ?? []
+      return Number(value) * (valueUnit === 'us' ? 0.001 : valueUnit === 's' ? 1000 : 1)
+    }
     return {
       requests: Number(requests),
       seconds: Number(elapsed) / (unit === 'ms' ? 1000 : 1),
-      p99Ms: Number(p99) * (p99Unit === 'us' ? 0.001 : p99Unit === 's' ? 1000 : 1),
+      p50Ms: percentile(50),
+      p99Ms: percentile(99),
     }
   }
   const autocannon = createRequire(import.meta.url).resolve('autocannon')
   const report = JSON.parse(await runLoad([
     process.execPath, autocannon, '-j', '-c', String(connections), '-d', String(seconds), '-H', header, url,
-  ])) as { requests: { total: number }, duration: number, latency: { p99: number }, non2xx: number, errors: number }
+  ])) as { requests: { total: number }, duration: number, latency: { p50: number, p99: number }, non2xx: number, errors: number }
   if (report.non2xx + report.errors > 0) throw new Error(`${name} failed under load`)
-  return { requests: report.requests.total, seconds: report.duration, p99Ms: report.latency.p99 }
+  return { requests: report.requests.total, seconds: report.duration, p50Ms: report.latency.p50, p99Ms: report.latency.p99 }
 }

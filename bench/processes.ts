@@ -93,6 +93,10 @@ export function countStolenTime (): () => number {
   }
 }
 
+export function childrenOf (pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+}
+
 const tickMs = 1000 / Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout || 100)
 
 export interface Usage { readonly cpuMs: number, readonly rssMb: number }
@@ -103,7 +107,7 @@ export function usageOf (pid: number): Usage {
   // The second field is the program's name and may hold blanks.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const rssKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map((child) => usageOf(Number(child)))
+  const children = childrenOf(pid).map(usageOf)
   return {
     cpuMs: (Number(fields[11]) + Number(fields[12])) * tickMs + children.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
     rssMb: rssKb / 1024 + children.reduce((sum, { rssMb }) => sum + rssMb, 0),

@@ -96,6 +96,19 @@ export async function openGatewayAlone (application?: string): Promise<GatewayAl
   }
 }
 
+/** Gateways on one upstream, each with a store of its own and so many workers. */
+export async function openGatewaysOf (workers: readonly number[]): Promise<Pick<Bench, 'systems' | 'close'>> {
+  const { site, close } = await openSite()
+  try {
+    const systems: System[] = []
+    for (const count of workers) systems.push(await openGateway(site, `workers: ${count}`, { JOINTGATE_WORKERS: String(count) }))
+    return { systems, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
 interface Site {
   readonly folder: string
   readonly upstream: string
