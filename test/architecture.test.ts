@@ -12,7 +12,7 @@ function readTree (): Map<string, string> {
   const read = (path: string): void => { tree.set(path, readFileSync(new URL(path, root), 'utf8')) }
   for (const folder of ['src', 'test', 'views', 'docs', 'bench', 'scripts', '.ci'].filter((name) => existsSync(new URL(name, root)))) {
     for (const path of readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' })) {
-      if (isText.test(path)) read(`${folder}/${path}`)
+      if (isText.test(path) && !path.includes('node_modules/')) read(`${folder}/${path}`)
     }
   }
   for (const file of readdirSync(root, { withFileTypes: true })) {
