@@ -43,6 +43,7 @@ const stepsAfterFault: Readonly<Record<FaultCode, NextStep>> = {
   GW_STORAGE_CORRUPT: 'none',
   GW_SESSION_RENEWAL_PENDING: 'try-again',
   GW_UPSTREAM_UNREACHABLE: 'try-again',
+  GW_UPSTREAM_LOST: 'open-application',
   GW_UPSTREAM_TIMEOUT: 'open-application',
   GW_REQUEST_PATH_AMBIGUOUS: 'open-application',
   GW_REQUEST_METHOD_REFUSED: 'open-application',

@@ -227,6 +227,6 @@ t.test('T-38 the access token goes to routes that ask for it and nowhere else: n
 
   gateway.upstream.answer = (request) => { request.socket.destroy() }
   t.equal((await browser.open('/api', { headers })).status, 502)
-  t.match(gateway.logLines.join(), 'GW_UPSTREAM_UNREACHABLE')
+  t.match(gateway.logLines.join(), 'GW_UPSTREAM_LOST')
   t.notMatch(gateway.logLines.join('\n'), /access-canary|refresh-canary|evil/)
 })

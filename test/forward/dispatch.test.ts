@@ -189,7 +189,7 @@ t.test('T-41 a request is sent once, whatever becomes of it', async (t) => {
       for (const warmUp of ['', requestText('/fine', { keepAlive: true })]) {
         requests = 0
         const answer = await talk(gateway.port, warmUp + requestText('/a', { method, body }))
-        t.match(answer.slice(answer.lastIndexOf('HTTP/1.1')), /^HTTP\/1.1 502 [^]*GW_UPSTREAM_UNREACHABLE/, `${what}, ${method}`)
+        t.match(answer.slice(answer.lastIndexOf('HTTP/1.1')), /^HTTP\/1.1 502 [^]*GW_UPSTREAM_LOST/, `${what}, ${method}`)
         t.equal(requests, 1, `${what}, ${method}`)
       }
     }
@@ -300,7 +300,7 @@ t.test('T-41 an upstream lost in the middle of an upload is a 502, even to a cli
   lose()
   client.write('third')
   await once(client, 'close')
-  t.match(client.received, /^HTTP\/1.1 502 [^]*connection: close\r\n[^]*GW_UPSTREAM_UNREACHABLE/i)
+  t.match(client.received, /^HTTP\/1.1 502 [^]*connection: close\r\n[^]*GW_UPSTREAM_LOST/i)
 })
 
 t.test('pipelined requests are answered in their order, each once', async (t) => {

@@ -218,7 +218,7 @@ t.test('an upstream\'s transfer coding that nobody asked for is a 502: without i
   for (const coding of ['gzip, chunked', 'identity', 'chunked\r\ntransfer-encoding: chunked']) {
     const upstream = await startSaying(t, () => `HTTP/1.1 200 OK\r\ntransfer-encoding: ${coding}\r\n\r\n2\r\nok\r\n0\r\n\r\n`)
     const gateway = await startGateway(t, { upstream })
-    t.match(await talk(gateway.port, requestText('/a')), /^HTTP\/1.1 502 [^]*GW_UPSTREAM_UNREACHABLE/, coding)
+    t.match(await talk(gateway.port, requestText('/a')), /^HTTP\/1.1 502 [^]*GW_UPSTREAM_LOST/, coding)
   }
 })
 

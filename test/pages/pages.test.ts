@@ -285,6 +285,18 @@ t.test('the next step after a refusal leads back to where the person wanted to g
   t.match(shown(pagesFor('App').fault({ locale: 'zh-CN', code: 'GW_STORAGE_UNAVAILABLE', supportCode, at, retryAfterSeconds: 30 }).html), '30 秒')
 })
 
+t.test('a request that may have been carried out gets no button that would repeat it', async (t) => {
+  const hrefsOf = (code: FaultCode, locale: (typeof locales)[number]): string[] =>
+    attributes(pagesFor('App').fault({ locale, code, supportCode, at }).html, 'href').filter((href) => !href.includes('/assets/'))
+  for (const locale of locales) {
+    for (const code of ['GW_UPSTREAM_LOST', 'GW_UPSTREAM_TIMEOUT'] as const) {
+      t.strictSame(hrefsOf(code, locale), ['/'], `${code} ${locale}`)
+      t.equal(textsOf(locale).faults[code].whatToDo, textsOf(locale).faults.GW_UPSTREAM_TIMEOUT.whatToDo)
+    }
+    t.strictSame(hrefsOf('GW_UPSTREAM_UNREACHABLE', locale), [''], 'what reached nobody may be sent again')
+  }
+})
+
 t.test('nothing a buyer or a request brings becomes markup, in any field of any page (T-42 names among them)', async (t) => {
   const evil = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' autofocus onfocus='x", '{name}', '{enterprise}', '__proto__', 'constructor',
     '<%= it %>', '</title><base href=//evil>', '&lt;b&gt;', '\u202etxt']

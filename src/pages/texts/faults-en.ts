@@ -23,8 +23,13 @@ export const faultsInEnglish: PageTexts['faults'] = {
   },
   GW_UPSTREAM_UNREACHABLE: {
     title: 'The application does not answer',
-    whatHappened: 'You are signed in, but the application behind this address cannot be reached.',
+    whatHappened: 'The application behind this address cannot be reached. Your request was not passed on to it.',
     whatToDo: 'Wait a moment and load the page again. If it lasts, give the support code to the provider of this application.',
+  },
+  GW_UPSTREAM_LOST: {
+    title: 'The application’s answer was lost',
+    whatHappened: 'The connection to the application broke off before it answered. Whether it carried out your request is not known.',
+    whatToDo: 'Before you repeat an order or a payment, look whether it went through.',
   },
   GW_UPSTREAM_TIMEOUT: {
     title: 'The application takes too long',

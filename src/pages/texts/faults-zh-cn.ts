@@ -23,8 +23,13 @@ export const faultsInChinese: PageTexts['faults'] = {
   },
   GW_UPSTREAM_UNREACHABLE: {
     title: '应用没有响应',
-    whatHappened: '您已登录，但目前无法连接到此地址背后的应用。',
+    whatHappened: '目前无法连接到此地址背后的应用。您的请求没有转交给应用。',
     whatToDo: '请稍候片刻，然后重新加载页面。如果问题持续，请将支持代码提供给本应用的服务商。',
+  },
+  GW_UPSTREAM_LOST: {
+    title: '未能收到应用的答复',
+    whatHappened: '与应用的连接在其答复之前中断。您的请求是否已被执行，目前无法得知。',
+    whatToDo: '在重复提交订单或付款之前，请先查看是否已经成功。',
   },
   GW_UPSTREAM_TIMEOUT: {
     title: '应用响应超时',
