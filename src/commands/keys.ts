@@ -1,7 +1,7 @@
 import { newestPushes } from '../directory/newest-pushes.ts'
 import type { PushLog } from '../directory/push-log.ts'
 import { keyStates, type KeyState } from '../push/key-states.ts'
-import { describePrivateKey } from './check.ts'
+import { describePrivateKey } from './describe-settings.ts'
 import { adviseOnKeys } from './keys-advice.ts'
 import { alignColumns, printJson, printLines } from './print-lines.ts'
 import { withTime } from './pushes/list-pushes.ts'

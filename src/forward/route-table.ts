@@ -60,9 +60,8 @@ const mostKnownMatches = 1_000
  * Routes that say the same are the same object, and there are as few as the rules make.
  */
 export function createRouteTable (rules: readonly RouteRule[], defaults: RouteDefaults): FindRoute {
-  const hasHost = ({ host }: RouteRule): number => Number(host !== undefined)
-  const nearestFirst = [...rules].sort((a, b) => hasHost(b) - hasHost(a) || b.path.length - a.path.length)
-  const prepared = nearestFirst.map((rule) => ({ rule, segments: segmentsOf(rule.path) }))
+  const sorted = nearestFirst(rules)
+  const prepared = sorted.map((rule) => ({ rule, segments: segmentsOf(rule.path) }))
   const areSimple = rules.every(({ path }) => isSimple(path) && !(path.length > 1 && path.endsWith('/')))
   const mostSegments = Math.max(...prepared.map(({ segments }) => segments.length))
   const lists = [defaults, ...rules].map(({ upstream }) => upstream)
@@ -80,7 +79,7 @@ export function createRouteTable (rules: readonly RouteRule[], defaults: RouteDe
     const key = matches.join('')
     let route = routesByMatches.get(key)
     if (route === undefined) {
-      const upTo = (most: Match): RouteRule[] => nearestFirst.filter((_, index) => (matches[index] ?? none) <= most)
+      const upTo = (most: Match): RouteRule[] => sorted.filter((_, index) => (matches[index] ?? none) <= most)
       route = keep(putTogether({ opening: upTo(plain), leading: upTo(literal), closing: upTo(reading) }, defaults))
       if (routesByMatches.size >= mostKnownMatches) routesByMatches.clear()
       routesByMatches.set(key, route)
@@ -102,6 +101,12 @@ export function createRouteTable (rules: readonly RouteRule[], defaults: RouteDe
       return readings.some((candidate) => isReadUnder(candidate, segments)) ? reading : none
     }))
   }
+}
+
+/** The order in which rules are judged: those with a host, then by length of path. */
+export function nearestFirst (rules: readonly RouteRule[]): RouteRule[] {
+  const hasHost = ({ host }: RouteRule): number => Number(host !== undefined)
+  return [...rules].sort((a, b) => hasHost(b) - hasHost(a) || b.path.length - a.path.length)
 }
 
 /** How a rule is about a path: as it stands, and nobody reads it otherwise; as it stands; in another reading; not at all. */

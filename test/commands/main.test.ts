@@ -42,14 +42,17 @@ t.test('check prints what the configuration means, warnings too, and no secret (
   t.match(unwritable, { code: 1, stdout: /not-a-folder is no folder/ })
 })
 
-t.test('check tells where the hook and the order query are, and none of their secrets (T-38)', async (t) => {
+t.test('check tells where the hook and the order query are, who may come where, and none of the secrets (T-38)', async (t) => {
   const { stdout } = await startJointgate(['check'], {
     ...serveVariables(t.testdir()),
     JOINTGATE_PROVISIONING_URL: 'https://hooks.example.com/canary-path',
     JOINTGATE_PROVISIONING_SECRETS: `whsec_${sealingKey}`,
     JOINTGATE_ORDER_QUERY_ACCESS_KEY_ID: 'canary-ak',
     JOINTGATE_ORDER_QUERY_SECRET_ACCESS_KEY: 'canary-sk',
+    JOINTGATE_ROUTES: '[{ path: /admin, roles: [admin] }]',
+    JOINTGATE_WORKERS: '4',
   }).ended
+  t.match(stdout, /workers +4\n.*\nRoutes.*\n +routes\[0\] +\/admin +role admin +to http:\/\/127\.0\.0\.1:3000 +within 60 s\n +no rule /s)
   t.match(stdout, /provisioning hook +https:\/\/hooks\.example\.com\n.*order query +https:\/\/mkt\.myhuaweicloud\.com/s)
   t.notMatch(stdout, new RegExp(`canary|${sealingKey.slice(0, 20).replaceAll('+', '\\+')}`))
 })
