@@ -27,5 +27,5 @@ export function answerExpectations (app: FastifyInstance): void {
 function refuse (...[request, response]: Arrival): void {
   // HTTP/2 has streams that end by themselves, and no such header.
   if (request.httpVersionMajor === 1) response.setHeader('connection', 'close')
-  response.writeHead(417, { 'content-length': 0 }).end()
+  response.writeHead(417, { 'cache-control': 'no-store', 'content-length': 0 }).end()
 }

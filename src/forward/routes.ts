@@ -152,6 +152,9 @@ function refuseConnect (app: FastifyInstance): void {
   app.server.on('connect', (_request: unknown, socket: Duplex) => {
     // The client may be gone before it reads this; nobody is left to tell.
     socket.on('error', () => {})
-    socket.end('HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    socket.end([
+      'HTTP/1.1 405 Method Not Allowed', 'allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS', 'cache-control: no-store', 'connection: close',
+      'content-length: 0', '', '',
+    ].join('\r\n'))
   })
 }

@@ -43,6 +43,8 @@ const http2Limits = {
 } as const
 /** Of all streams together; the default would hold an upload to 64 KiB for each way to the client and back. */
 const connectionWindowSize = 1_048_576
+/** T-47. */
+const notKept = { 'cache-control': 'no-store' } as const
 
 /**
  * The public listener with TLS. Over HTTP/1.1 it is node's own https server, with the options that the plain one has: what the marketplace
@@ -81,10 +83,10 @@ export class TlsServer extends Server {
       response.writeContinue()
       this.emit('request', request, response)
     }))
-    http2.on('checkExpectation', passOn('checkExpectation', (_request, response) => { response.writeHead(417).end() }))
+    http2.on('checkExpectation', passOn('checkExpectation', (_request, response) => { response.writeHead(417, notKept).end() }))
     // C-44: node's own answer lacks the methods.
     http2.on('connect', (_request, response: ServerResponse) => {
-      response.writeHead(405, { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' }).end()
+      response.writeHead(405, { ...notKept, allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' }).end()
     })
     http2.on('session', (session) => { this.#take(session) })
     return http2
@@ -124,6 +126,6 @@ export class TlsServer extends Server {
 function refuseHead (request: Http2Request, response: Http2Response): boolean {
   const status = judgeHead(request, request.headers[':authority'])
   if (status === undefined) return false
-  response.stream.respond({ ':status': status }, { endStream: true })
+  response.stream.respond({ ...notKept, ':status': status }, { endStream: true })
   return true
 }
