@@ -85,7 +85,8 @@ async function followEvents (system: System): Promise<void> {
         last = Number(id)
         if (events % 100 === 0) delays.push(Date.now() - Number(at))
       }
-      text = text.slice(text.lastIndexOf('\n\n') + 2)
+      const end = text.lastIndexOf('\n\n')
+      if (end !== -1) text = text.slice(end + 2)
     })
     return { last: () => last, end: () => { isOver = true; socket.destroy() } }
   }))
