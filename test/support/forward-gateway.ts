@@ -135,7 +135,6 @@ export interface GatewayChoices {
   recheck?: ForwardRoutesOptions['recheck']
   changes?: StoreChanges
   webSocketOrigins?: readonly string[]
-  trustedProxies?: readonly string[]
   tls?: TlsSettings
   keyStore?: SigningKeyStore
   headerNames?: IdentityHeaderNames
@@ -186,7 +185,7 @@ export async function startGateway (t: Test, choices: GatewayChoices): Promise<F
     upstreams: { ...upstreamDefaults, clock, schedule: scheduleByTimer, ...choices.upstreams },
     rewriteLocation: choices.rewriteLocation ?? true,
     publicUrl,
-    clientAddressOf: createClientAddress(choices.trustedProxies ?? []),
+    clientAddressOf: createClientAddress([]),
     ownPrefix: '/_gate',
     identities: new IdentityCache({ keys, headerNames: choices.headerNames ?? defaultHeaderNames, publicUrl, clock }),
     authenticate: choices.authenticate ?? (async (cookie) => authenticate(sessions, cookie)),
