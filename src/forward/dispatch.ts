@@ -1,18 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
+import { closeGentlyAfter } from '../base/close-gently.ts'
 import { codeOf, faults } from '../base/coded-errors.ts'
 import { breakOff } from './break-off.ts'
 import { endEvent, EventBoundary } from './event-boundary.ts'
 import { Http2Response } from './http2-response.ts'
 import type { LiveStream, LiveStreams, StreamEnd } from './live-streams.ts'
-import { RequestBody } from './request-body.ts'
 import { hintHeadOf, isHeaderSafe, refuseUnaskedCoding } from './response-head.ts'
 import { announcedTrailers, responseHeadersOf, trailersOf, type UpstreamHeaders } from './response-headers.ts'
 import type { RewriteLocation } from './rewrite-location.ts'
-import type { Exchanging, StalledClients } from './stalled-clients.ts'
 import type { UpstreamGroup } from './upstreams/upstream-group.ts'
 import { openTunnel } from './tunnel.ts'
 import { isUpgrade, takeSocket } from './upgrade.ts'
@@ -21,9 +20,8 @@ export interface DispatchOptions {
   readonly group: Pick<UpstreamGroup, 'dispatch'>
   /** How long the upstream may take until its response headers are here. */
   readonly timeoutSeconds: number
-  /** Told of each request and of each tunnel: they end with their session. */
+  /** Told of each response that is not whole at once, and of each tunnel. */
   readonly streams: LiveStreams
-  readonly stalledClients: StalledClients
   /** For what the upstream says of where something is; `undefined`: stays as it is. */
   readonly rewriteLocation: RewriteLocation | undefined
 }
@@ -81,6 +79,7 @@ class Exchange implements Dispatcher.DispatchHandler, LiveStream {
   readonly #reject: (error: Error) => void
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false
+  #isBodyRead = false
   #isResponseBegun = false
   #events: EventBoundary | undefined
 
@@ -100,14 +99,20 @@ class Exchange implements Dispatcher.DispatchHandler, LiveStream {
     return this.#events !== undefined
   }
 
-  begin (group: DispatchOptions['group'], headers: string[], timeoutSeconds: number): void {
-    const { method, raw: { url: path = '/' } } = this.#request
-    const body = this.#body.source()
-    // At once: a session may end while a body is sent, or while the application thinks (T-13).
-    this.#streams.add(this)
-    if (body !== null) this.#stalledClients.add(this)
-    const upgrade = isUpgrade(this.#incoming) ? 'websocket' : null
-    group.dispatch({ method, path, headers, body, upgrade, headersTimeout: timeoutSeconds * 1000 }, this)
+  /**
+   * As an iterable, which undici takes though its types don't say so: a stream it would destroy, and with it the client's
+   * connection, on which a fault has yet to be answered.
+   */
+  requestBody (): Readable | null {
+    const { headers } = this.#incoming
+    if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return null
+    const iterable = {
+      [Symbol.asyncIterator]: () => {
+        this.#isBodyRead = true
+        return this.#incoming.iterator({ destroyOnReturn: false })
+      },
+    }
+    return iterable as unknown as Readable
   }
 
   clientHasGone (): void {
@@ -150,7 +155,7 @@ class Exchange implements Dispatcher.DispatchHandler, LiveStream {
     const hasBody = status !== 204 && status !== 304 && this.#request.method !== 'HEAD'
     const trailers = hasBody && this.#incoming.httpVersion !== '1.0' ? announcedTrailers(upstream) : ''
     if (trailers !== '') headers.push('trailer', trailers)
-    if (this.#body.leave()) headers.push('connection', 'close')
+    if (this.#endsConnection()) headers.push('connection', 'close')
     this.#outgoing.writeHead(status, isHeaderSafe(statusText) ? statusText : '', headers)
     this.#reply.hijack()
     if (hasBody) {
@@ -219,8 +224,15 @@ class Exchange implements Dispatcher.DispatchHandler, LiveStream {
       this.#request.log.warn({ event: 'forward.response-broken', code: codeOf(error) }, 'the upstream broke off its response')
       return breakOff(this.#incoming, this.#outgoing)
     }
-    if (this.#body.leave()) this.#reply.header('connection', 'close')
+    if (this.#endsConnection()) this.#reply.header('connection', 'close')
     this.#reject(faultOf(error, this.#controller !== undefined))
+  }
+
+  /** The rest of a body that undici has begun to read has no reader any more: it must not stand before the next request (T-24). */
+  #endsConnection (): boolean {
+    if (!this.#isBodyRead || this.#incoming.complete) return false
+    closeGentlyAfter(this.#incoming)
+    return true
   }
 }
 
