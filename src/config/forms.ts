@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isNetwork } from '../base/client-address.ts'
+import { isLoopbackHost } from '../base/loopback-host.ts'
 
 /** What a setting must be, in words that never repeat the value: it may be a secret in the wrong place. */
 export class Complaint {
@@ -72,10 +73,6 @@ export const prefixForm = form((input) => {
   return new Complaint('must be a path such as /_gate: letters, digits, "_" and "-" behind each "/", no "/" at the end')
 })
 
-function isLoopback (hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'))
-}
-
 export function parseOrigin (input: unknown): URL | undefined {
   if (typeof input !== 'string' || !URL.canParse(input)) return undefined
   const url = new URL(input)
@@ -91,7 +88,7 @@ export function parseOrigin (input: unknown): URL | undefined {
 export function publicUrlForm (allowHttp: boolean) {
   return form((input) => {
     const url = parseOrigin(input)
-    if (url?.protocol === 'https:' || (url !== undefined && allowHttp && isLoopback(url.hostname))) return url.origin
+    if (url?.protocol === 'https:' || (url !== undefined && allowHttp && isLoopbackHost(url.hostname))) return url.origin
     if (allowHttp) return new Complaint('must be an origin such as https://app.example.com, or http://127.0.0.1:8080 on a loopback address')
     return new Complaint('must be an https origin without path or query, such as https://app.example.com')
   })
@@ -103,7 +100,7 @@ export function calledUrlForm (allowHttp: boolean) {
     if (input === '') return undefined
     const url = typeof input === 'string' && !/\s/.test(input) && URL.canParse(input) ? new URL(input) : undefined
     const isPlain = url !== undefined && url.username === '' && url.password === '' && url.hash === ''
-    if (isPlain && (url.protocol === 'https:' || (url.protocol === 'http:' && (allowHttp || isLoopback(url.hostname))))) return url.href
+    if (isPlain && (url.protocol === 'https:' || (url.protocol === 'http:' && (allowHttp || isLoopbackHost(url.hostname))))) return url.href
     return new Complaint('must be an https address without user information or "#"; http is for a loopback address')
   })
 }

@@ -1,3 +1,4 @@
+import { isLoopbackHost } from '../base/loopback-host.ts'
 import type { Config } from './load-config.ts'
 import { routeWarnings } from './route-warnings.ts'
 
@@ -33,8 +34,4 @@ export function configWarnings (config: Config): string[] {
     warnings.push(`The operator listener is bound to ${listen.operator.host}: see that only operators can reach it.`)
   }
   return [...warnings, ...routeWarnings(config.routes, config.application)]
-}
-
-function isLoopbackHost (host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isLoopbackHost } from '../base/loopback-host.ts'
 
 /**
  * Whether a `Host` header names this machine or the address that the listener was given. A foreign page whose name was pointed at a
@@ -7,6 +7,5 @@ import { isIP } from 'node:net'
 export function isOwnHost (header: string | undefined, configuredHost: string): boolean {
   const name = /^(\[[\da-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/i.exec(header ?? '')?.[1]?.toLowerCase()
   if (name === undefined) return false
-  const bare = name.replace(/^\[|\]$/g, '')
-  return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.')) || bare === configuredHost.toLowerCase()
+  return isLoopbackHost(name) || name.replace(/^\[|\]$/g, '') === configuredHost.toLowerCase()
 }

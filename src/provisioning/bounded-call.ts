@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { Agent, request } from 'undici'
 import { codeOf } from '../base/coded-errors.ts'
+import { isLoopbackHost } from '../base/loopback-host.ts'
 
 export interface BoundedCallOptions {
   readonly largestAnswerBytes: number
@@ -42,7 +42,7 @@ export function openBoundedCaller ({ largestAnswerBytes, dangerouslyAllowHttp }:
   return {
     close: () => agent.destroy(),
     call: async ({ method, url, headers, body, timeoutMilliseconds }) => {
-      if (url.protocol !== 'https:' && !dangerouslyAllowHttp && !isLoopback(url.hostname)) return { kind: 'failed', why: 'insecure' }
+      if (url.protocol !== 'https:' && !dangerouslyAllowHttp && !isLoopbackHost(url.hostname)) return { kind: 'failed', why: 'insecure' }
       try {
         const answer = await request(url, {
           dispatcher: agent,
@@ -62,8 +62,4 @@ export function openBoundedCaller ({ largestAnswerBytes, dangerouslyAllowHttp }:
 function nameFailure (cause: unknown): 'unreachable' | 'too-slow' | 'too-large' {
   if (cause instanceof Error && cause.name === 'TimeoutError') return 'too-slow'
   return codeOf(cause) === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' ? 'too-large' : 'unreachable'
-}
-
-function isLoopback (hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || (isIP(hostname) === 4 && hostname.startsWith('127.'))
 }

@@ -8,6 +8,7 @@ import t from 'tap'
 import { codeOf, faultAdvice, faults } from '../../src/base/coded-errors.ts'
 import { hmacSha256, isEqualInConstantTime, sha256 } from '../../src/base/digest.ts'
 import { foldHeaderName, hopByHopHeaders, identityHeaders } from '../../src/base/header-names.ts'
+import { isLoopbackHost } from '../../src/base/loopback-host.ts'
 import { createRandomId, createSupportCode } from '../../src/base/random-id.ts'
 import { isCrossSite, isNavigation, isSameOrigin } from '../../src/base/request-kind.ts'
 import { SealedBox } from '../../src/base/sealed-box.ts'
@@ -189,4 +190,9 @@ t.test('every fault has its own stable code, a status and advice', async (t) => 
   t.same(Object.keys(faultAdvice).sort(), Object.keys(faults).sort())
   t.equal(new faults.StorageUnavailable().statusCode, 503)
   for (const other of [undefined, null, 'GW_INTERNAL', 5, {}, { code: 5 }, new Error('x')]) t.equal(codeOf(other), undefined)
+})
+
+t.test('a loopback host is one by its text, with and without brackets; no name that only begins like one', async (t) => {
+  for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.9', '::1', '[::1]']) t.ok(isLoopbackHost(host), host)
+  for (const host of ['127.example.com', '127.0.0.256', '127.1', 'localhost.example.com', '::2', '[::1', '10.0.0.1', '']) t.notOk(isLoopbackHost(host), host)
 })

@@ -290,8 +290,8 @@ t.test('the other settings of Redis: authorities, the sentinels\' password, repl
   }
   t.match(complaints({ ...mandatory, JOINTGATE_STORAGE_REPLICAS: '6' }), [/from 0 to 5/])
   const warned = (storage: string, env = {}) => configWarnings(loadGood({ JOINTGATE_STORAGE: storage, ...env })).join('\n')
-  t.match(warned('redis://redis.example'), 'without TLS')
-  for (const fine of ['redis://127.0.0.1', 'rediss://redis.example']) t.notMatch(warned(fine), 'without TLS')
+  for (const open of ['redis://redis.example', 'redis://u:p@127.example.com:6379']) t.match(warned(open), 'without TLS')
+  for (const fine of ['redis://127.0.0.1', 'redis://[::1]', 'rediss://redis.example']) t.notMatch(warned(fine), 'without TLS')
   t.match(warned('redis://h', { JOINTGATE_DANGEROUSLY_ALLOW_LOSS: 'true' }), 'ALLOW_LOSS')
 })
 

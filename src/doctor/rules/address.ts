@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isLoopbackHost } from '../../base/loopback-host.ts'
 import { describeReply } from '../exchange-reading.ts'
 import { failure, notChecked, notReached, sound, type Observation } from '../observation.ts'
 import type { Rule } from '../rule.ts'
@@ -78,7 +79,7 @@ function ofPublic (address: string, judge: (url: URL) => string | undefined): Ob
 }
 
 export function isLocal ({ protocol, hostname }: URL): boolean {
-  return protocol === 'http:' && (hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname))
+  return protocol === 'http:' && isLoopbackHost(hostname)
 }
 
 async function knock (visit: Visit): Promise<Observation[]> {
