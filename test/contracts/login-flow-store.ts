@@ -58,7 +58,7 @@ export function testLoginFlowStore (t: Test, openStore: (t: Test) => Promise<Log
     t.equal(await store.findConfirmation(anyFlow('a').ref), undefined)
   })
 
-  t.test('T-23, C-7: a code is claimed by exactly one of 50 at once, and by nobody later', async (t) => {
+  t.test('C-7: a code is claimed by exactly one of 50 at once, and by nobody later', async (t) => {
     const store = await openStore(t)
     t.equal(await store.isClaimed('code'), false)
     const claims = await Promise.all(Array.from({ length: 50 }, (_, index) => store.claimCode('code', 1_000 + index)))

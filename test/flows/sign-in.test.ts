@@ -75,7 +75,7 @@ t.test('an employee signs in by the button and reaches the page that was asked f
   t.equal(gateway.upstream.requests.length, 1)
 })
 
-t.test('three tabs may start at once and come back in any order; each works (T-12)', async (t) => {
+t.test('three tabs may start at once and come back in any order; each works', async (t) => {
   const { gateway, server } = await open(t)
   for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0]]) {
     const browser = gateway.browser()

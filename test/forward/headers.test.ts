@@ -122,7 +122,7 @@ t.test('a header value is safe, decodes to the exact text, and two texts never l
   t.ok(identityHeadersOf(defaultHeaderNames, { ...alice, name: 'a\ud800' }, '').includes('a%EF%BF%BD'), 'in a name it locks nobody out')
 })
 
-t.test('T-34 the upstream gets all cookies but ours', async (t) => {
+t.test('T-34 C-45 the upstream gets all cookies but ours', async (t) => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstream: upstream.url })
   const own = `${sessionCookie}; __Host-jointgate-flow-a1=f; __Host-jointgate-starts=2; __Host-jointgate-lang=zh-CN`
@@ -138,7 +138,7 @@ t.test('T-34 the upstream gets all cookies but ours', async (t) => {
   ] as const) t.equal(withoutOwnCookies(value), left, value)
 })
 
-t.test('T-35 the upstream can\'t set our cookies, and all else of its answer is left alone', async (t) => {
+t.test('T-35 C-45 the upstream can\'t set our cookies, and all else of its answer is left alone', async (t) => {
   const upstream = await startRawUpstream(t, (socket) => socket.once('data', () => socket.end([
     'HTTP/1.1 299 Very Own', 'Date: then', 'Set-Cookie: a=1; Path=/', 'set-cookie: __Host-jointgate=stolen; Secure; Path=/', 'Set-Cookie: b=2',
     'Set-Cookie:  __Host-jointgate-flow-x=1', 'Set-Cookie: =__Host-jointgate=nameless', 'Set-Cookie: __Host-other=3', 'X-Twice: 1', 'X-Twice: 2',

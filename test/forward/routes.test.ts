@@ -308,7 +308,7 @@ t.test('C-50 a browser\'s preflight passes where a rule lets it, without identit
   t.equal(valuesOf(upstream.seen[0]?.rawHeaders ?? [], 'x-identity-user').length, 1, 'with a session it is a request like any other')
 })
 
-t.test('C-11 the access token goes where a rule says so, and nowhere else', async (t) => {
+t.test('C-10 the access token goes where a rule says so, and nowhere else', async (t) => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstream: upstream.url, routes: [rule({ path: '/api', accessToken: true }), rule({ path: '/api/old', accessToken: false }), rule({ path: '/api/open', access: 'public' })] })
   for (const [target, tokens] of [['/', []], ['/api/x', ['token']], ['/api/old', []], ['/api/OLD', []], ['/api/open', []], ['/apis', []], ['/api/100%25', []]] as const) {

@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type JSONWebKeySet } from 'jose'
 import t from 'tap'
 import { identityHeaders } from '../../src/base/header-names.ts'
@@ -6,6 +7,8 @@ import { createSigningKey } from '../../src/forward/create-signing-key.ts'
 import { judgeSigningKeys } from '../../src/forward/judge-signing-keys.ts'
 import { revokeSigningKeys, rotateSigningKeys } from '../../src/forward/rotate-signing-keys.ts'
 import { loadSigningKeys, type HistoricalJwk } from '../../src/forward/signing-keys.ts'
+import { watchSigningKeys } from '../../src/forward/watch-signing-keys.ts'
+import { createChangeFeed } from '../../src/session/store-changes.ts'
 import { signErasureReceipt } from '../../src/telemetry/sign-erasure-receipt.ts'
 import { MemoryKeyStore, requestText, startGateway, startUpstream, talk, valuesOf, type ForwardGateway, type RecordingUpstream } from '../support/forward-gateway.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -218,4 +221,40 @@ t.test('a receipt of an erasure is verified when its key has long been gone from
   const keySet = await historical(house)
   await jwtVerify(receipt, createLocalJWKSet(keySet as JSONWebKeySet), { typ: 'erasure-receipt+jwt', issuer: 'https://app.example.com' })
   t.notMatch(JSON.stringify(keySet), '"d"')
+})
+
+t.test('the stored keys are looked at every 20 seconds, at once when told that anything may have changed, and never after the end', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => { mock.timers.reset() })
+  const clock = new ManualClock()
+  const store = new MemoryKeyStore()
+  const keys = await loadSigningKeys(store, clock)
+  const changes = createChangeFeed()
+  const lines: unknown[] = []
+  let looks = 0
+  const look = async (): Promise<void> => {
+    looks++
+    await keys.look()
+  }
+  const watch = watchSigningKeys({ keys: { ...keys, look }, changes, log: (level, fields) => { lines.push({ level, ...fields }) } })
+  t.teardown(() => { watch.close() })
+  const before = keys.current().kid
+  await revokeSigningKeys(store, clock)
+
+  mock.timers.tick(19_999)
+  t.equal(looks, 0)
+  mock.timers.tick(1)
+  t.equal(looks, 1)
+  while (lines.length === 0) await new Promise(setImmediate)
+  t.not(keys.current().kid, before, 'another process has made it')
+  t.match(lines, [{ level: 'info', event: 'signing-keys.changed', kid: keys.current().kid, before }])
+  mock.timers.tick(20_000)
+  t.equal(looks, 2)
+  changes.tell({ kind: 'anything' })
+  t.equal(looks, 3)
+
+  watch.close()
+  mock.timers.tick(60_000)
+  changes.tell({ kind: 'anything' })
+  t.equal(looks, 3)
 })

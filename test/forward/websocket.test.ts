@@ -95,7 +95,7 @@ t.test('a WebSocket through the gateway', async (t) => {
     upstream.refusal = undefined
   })
 
-  await t.test('T-35 a cookie of ours in the application\'s 101 is dropped, another is kept', async (t) => {
+  await t.test('T-35 C-45 a cookie of ours in the application\'s 101 is dropped, another is kept', async (t) => {
     upstream.moreHead = 'set-cookie: __Host-jointgate=stolen; Secure\r\nset-cookie: a=1\r\nsec-websocket-protocol: chat\r\n'
     const client = await dialWebSocket(gateway.url, { cookie, headers: ['sec-websocket-protocol: chat, other'] })
     t.equal(client.status, 101)
@@ -233,7 +233,7 @@ async function stalls (read: () => number): Promise<void> {
   }
 }
 
-t.test('T-06 T-07 T-08 T-34 the header matrix holds for upgrades', async (t) => {
+t.test('T-06 T-07 T-08 T-34 C-45 the header matrix holds for upgrades', async (t) => {
   const upstream = await openLiveUpstream(t)
   upstream.onOpen = (socket) => { socket.end() }
   const gateway = await startGateway(t, { upstream: new URL(upstream.url) })

@@ -62,7 +62,7 @@ async function rotateBeside (t: Test, env: Record<string, string>, learn: Learn)
   t.notMatch(gateway.logLines.join(''), /"[dxy]":"/)
 }
 
-t.test('T-37 keys rotate beside a running gateway on LMDB, which looks by itself', { timeout: 120_000 }, async (t) => {
+t.test('T-37 keys rotate beside a running gateway on LMDB, which learns of it at its next look', { timeout: 120_000 }, async (t) => {
   await rotateBeside(t, {}, (gateway) => gateway.lookAtSigningKeys())
 })
 

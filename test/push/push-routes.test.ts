@@ -458,7 +458,7 @@ t.test('a client that leaves in the middle of its body harms nobody', async (t) 
   t.equal(gateway.directory.committed.length, 1)
 })
 
-t.test('T-25: a body that dribbles in for too long ends with its connection and is forgotten', { timeout: 5_000 }, async (t) => {
+t.test('a body that dribbles in for too long ends with its connection and is forgotten', { timeout: 5_000 }, async (t) => {
   const gateway = await buildPushGateway(t, { bodyPatienceMilliseconds: 50 })
   const socket = await listen(gateway)
   const stamp = Object.entries(signKitV2(kitKey, '{}', 'nonceofatestcall', gateway.clock.now())).map(([name, value]) => `${name}: ${value}`)
@@ -469,7 +469,7 @@ t.test('T-25: a body that dribbles in for too long ends with its connection and 
   t.strictSame(gateway.log.flatMap(({ outcome }) => outcome ?? []), ['body-broken', 'committed'])
 })
 
-t.test('T-25: large bodies share what room there is; who has none is told so, small ones always have some, and room comes back', async (t) => {
+t.test('T-39: large bodies share what room there is; who has none is told so, small ones always have some, and room comes back', async (t) => {
   const gateway = await buildPushGateway(t, { bodyBudgetBytes: 1_000_000 })
   const holder = await listen(gateway)
   const stamp = Object.entries(signKitV2(kitKey, '{}', 'nonceofatestcall', gateway.clock.now())).map(([name, value]) => `${name}: ${value}`)
