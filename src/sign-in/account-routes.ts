@@ -9,6 +9,7 @@ import type { SessionRef } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { fieldOf } from './form-field.ts'
+import { seeOther } from './hand-over.ts'
 import type { SignInSettings } from './settings.ts'
 import { turnAway } from './turn-away.ts'
 
@@ -55,7 +56,7 @@ export const accountRoutes: FastifyPluginAsync<AccountRoutesOptions> = async fun
       request.log.info(line, 'somebody ended a session of their own')
     }
     // One that is gone by now is as good as ended.
-    reply.header('cache-control', 'no-store')
-    return isNavigation(request.headers) ? reply.redirect(`${settings.ownPrefix}/account`, 303) : reply.code(204).send()
+    if (isNavigation(request.headers)) return seeOther(reply, `${settings.ownPrefix}/account`)
+    return reply.code(204).header('cache-control', 'no-store').send()
   })
 }

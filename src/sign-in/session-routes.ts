@@ -8,6 +8,7 @@ import { cookieAttributes, cookieNames, ownCookieNames } from '../session/cookie
 import type { Session } from '../session/session.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { isNavigation, isSameOrigin } from '../base/request-kind.ts'
+import { seeOther } from './hand-over.ts'
 import { logoutLocation, signedOutUrl, signOut, type SignOutDeps } from './sign-out.ts'
 import { turnAway } from './turn-away.ts'
 
@@ -49,9 +50,7 @@ export const sessionRoutes: FastifyPluginAsync<SessionRoutesOptions> = async fun
     const { lang } = request.query as Record<string, unknown>
     rememberLocale(reply, lang)
     const authentication = await authenticate(request.headers.cookie)
-    if (authentication.kind !== 'allow' && authentication.kind !== 'choose') {
-      return reply.header('cache-control', 'no-store').redirect(signedOutUrl(settings), 303)
-    }
+    if (authentication.kind !== 'allow' && authentication.kind !== 'choose') return seeOther(reply, signedOutUrl(settings))
     return sendPage(reply, 200, pages.signOut({
       locale: requestLocale(request.headers, lang),
       here: `${settings.ownPrefix}/sign-out`,
@@ -65,13 +64,12 @@ export const sessionRoutes: FastifyPluginAsync<SessionRoutesOptions> = async fun
     if (!isSameOrigin(request.headers, settings.publicUrl)) return answerRefusal(deps, request, reply, { reason: 'cross-site-request' })
     const location = await signOut(deps, request.headers.cookie)
     request.log.info({ event: 'session.signed-out' }, 'signed out')
-    reply.header('cache-control', 'no-store')
     // All but the language, which says nothing of the person: whoever sits here next finds nothing begun (T-14).
     for (const name of ownCookieNames(request.headers.cookie)) {
       if (name !== cookieNames.language) reply.clearCookie(name, cookieAttributes)
     }
     // A script can't follow to another origin: it is told where the browser must go.
-    return isNavigation(request.headers) ? reply.redirect(location, 303) : reply.send({ continueAt: location })
+    return isNavigation(request.headers) ? seeOther(reply, location) : reply.header('cache-control', 'no-store').send({ continueAt: location })
   })
 
   app.get('/signed-out', async (request, reply) => {

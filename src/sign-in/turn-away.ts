@@ -53,5 +53,5 @@ export function turnAway (
     return answerRefusal(deps, request, reply, { reason: 'session-missing', log: { because }, ...(isPageView ? { returnTo } : {}) })
   }
   request.log.info({ event: 'sign-in.needed', because }, 'sent to sign-in')
-  return reply.header('cache-control', 'no-store').redirect(signInLocation(deps.ownPrefix, { returnTo, because }), 303)
+  return seeOther(reply, signInLocation(deps.ownPrefix, { returnTo, because }))
 }

@@ -10,6 +10,8 @@ import { openRecordingUpstream } from '../support/recording-upstream.ts'
 import { fromAnotherSite, readLog, setCookies, WitnessBrowser } from '../support/sign-in-steps.ts'
 import { bindTenant, comeBack, lihua, signIn, storedSession, tenantId, until } from '../support/signed-in.ts'
 
+const toldNobody = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
+
 t.test('C-29: one\'s own sessions are shown, marked which is this one, and each other one can be ended', async (t) => {
   const gateway = await openTestGateway(t)
   const server = await openFakeAuthorizationServer(t)
@@ -32,11 +34,11 @@ t.test('C-29: one\'s own sessions are shown, marked which is this one, and each 
   t.match(await here.submit('/_gate/account', { session: refs[1] ?? '' }, fromAnotherSite), { status: 403, body: /cross-site-request/ })
   t.match(await here.submit('/_gate/account', { session: refs[2] ?? '' }), { status: 303 }, 'somebody else\'s is none')
   for (const browser of [elsewhere, stranger]) t.equal((await browser.open('/')).status, 200)
-  t.match(await here.submit('/_gate/account', { session: refs[1] ?? '' }), { status: 303, location: '/_gate/account' })
+  t.match(await here.submit('/_gate/account', { session: refs[1] ?? '' }), { status: 303, location: '/_gate/account', headers: toldNobody })
   t.match(await elsewhere.open('/'), { status: 303, location: /because=session-unknown/ }, 'C-26: dead at once')
   t.match(readLog(gateway, 'session.ended-by-owner'), [{ sessionRef: refs[1]?.slice(0, 8), by: refs[0]?.slice(0, 8), tenantId, userName: 'lihua' }])
   t.equal((await here.open('/')).status, 200)
-  t.match(await gateway.browser().open('/_gate/account'), { status: 303, location: /sign-in/ })
+  t.match(await gateway.browser().open('/_gate/account'), { status: 303, location: /sign-in/, headers: toldNobody })
   t.equal((await gateway.browser().submit('/_gate/account', { session: refs[0] ?? '' })).status, 401)
 })
 

@@ -110,8 +110,9 @@ t.test('sign-out', async (t) => {
   await t.test('whoever is not signed in is led to the page that says so', async (t) => {
     const browser = gateway.browser()
     const location = `${gateway.url}/_gate/signed-out`
-    t.match(await browser.open('/_gate/sign-out'), { status: 303, location })
-    t.match(await browser.submit('/_gate/sign-out'), { status: 303, location })
+    const headers = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
+    t.match(await browser.open('/_gate/sign-out'), { status: 303, location, headers })
+    t.match(await browser.submit('/_gate/sign-out'), { status: 303, location, headers })
     const page = await browser.open('/_gate/signed-out')
     t.equal(page.status, 200)
     t.match(page.body, 'href="/_gate/sign-in"')
