@@ -41,7 +41,7 @@ export function sendProblem (reply: FastifyReply, problem: Problem): FastifyRepl
       supportCode,
       ...(signInUrl !== undefined && { signInUrl }),
       ...(chooseUrl !== undefined && { chooseUrl }),
-      ...(renewUrl !== undefined && { renew_url: renewUrl }),
+      ...(renewUrl !== undefined && { renewUrl }),
     }))
 }
 

@@ -360,7 +360,7 @@ function checkRefusal (route: Route, answer: Answer, { reason, isRenewable }: { 
   must(readRefusal(answer).reason === reason, `${reason}, but: ${answer.body}`)
   must((answer.headers['retry-after'] !== undefined) === (answer.status === 503), 'Retry-After goes with 503')
   must(String(answer.headers['content-type']).startsWith(isPage ? 'text/html' : 'application/problem+json'), 'in the form that was asked for')
-  const told = isPage ? answer.body.includes(`href="${renewUrl}"`) : (JSON.parse(answer.body) as { renew_url?: string }).renew_url === renewUrl
+  const told = isPage ? answer.body.includes(`href="${renewUrl}"`) : (JSON.parse(answer.body) as { renewUrl?: string }).renewUrl === renewUrl
   must(told === isRenewable, `${reason}: the way to renew is ${isRenewable ? '' : 'not '}shown`)
 }
 

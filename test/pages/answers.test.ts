@@ -123,7 +123,7 @@ t.test('a problem body names the way to renew, if there is one', async (t) => {
   app.get('/', async (_request, reply) => sendProblem(reply, {
     because: { reason: 'instance-expired' }, status: 403, locale: 'en', supportCode: '7KQ2-M9XD', renewUrl: 'https://shop.example.com/',
   }))
-  t.match((await app.inject('/')).json(), { reason: 'instance-expired', renew_url: 'https://shop.example.com/' })
+  t.match((await app.inject('/')).json(), { reason: 'instance-expired', renewUrl: 'https://shop.example.com/' })
 })
 
 t.test('a fault has a problem body with its code, and no sign-in address unless there is one', async (t) => {
