@@ -1,4 +1,5 @@
 import { fillIn, type Segment } from './fill-in.ts'
+import { marketplaceTime } from './marketplace-time.ts'
 import { signInLocation } from './sign-in-location.ts'
 import type { Facts, TemplateModels } from './templates.ts'
 import type { PageTexts } from './texts/page-texts.ts'
@@ -59,9 +60,8 @@ export function chooseModel (view: ChooseView, { choose }: PageTexts, prefix: st
   }
 }
 
-/** The day in the marketplace's own time zone, UTC+8, in which it sells. */
 function dayOf (at: number): string {
-  return new Date(at + 8 * 3_600_000).toISOString().slice(0, 10)
+  return marketplaceTime(at).slice(0, 10)
 }
 
 export function signOutModel (view: SignOutView, texts: PageTexts, prefix: string, applicationName: string): TemplateModels['sign-out'] {
@@ -102,9 +102,8 @@ export function accountModel (view: AccountView, texts: PageTexts, prefix: strin
   }
 }
 
-/** In the marketplace's own time zone. */
 function minuteOf (at: number): string {
-  return `${new Date(at + 8 * 3_600_000).toISOString().slice(0, 16).replace('T', ' ')} UTC+8`
+  return `${marketplaceTime(at).slice(0, 16)} UTC+8`
 }
 
 function factsOf (person: Person, texts: PageTexts): Facts {

@@ -1,4 +1,5 @@
 import type { RefusalReason } from '../directory/refusal.ts'
+import { marketplaceTime } from './marketplace-time.ts'
 import { chooseLocation, signInLocation } from './sign-in-location.ts'
 import type { Link, MessageModel, SupportModel } from './templates.ts'
 import type { FaultCode, PageTexts } from './texts/page-texts.ts'
@@ -34,7 +35,7 @@ const stepsAfterRefusal: Readonly<Record<RefusalReason, NextStep>> = {
   'role-missing': 'open-application',
   'cross-site-request': 'sign-in',
   'session-missing': 'sign-in',
-  'too-many-requests': 'sign-in',
+  'too-many-requests': 'try-again',
 }
 
 const stepsAfterFault: Readonly<Record<FaultCode, NextStep>> = {
@@ -58,7 +59,7 @@ const stepsAfterFault: Readonly<Record<FaultCode, NextStep>> = {
 export function refusalMessage (view: RefusalView, texts: PageTexts, prefix: string): MessageModel {
   const signIn = signInLocation(prefix, { returnTo: view.returnTo })
   const choose = chooseLocation(prefix, view.returnTo)
-  const step = linkFor(stepsAfterRefusal[view.reason], texts, { again: signIn, signIn, application: view.returnTo ?? '/', choose })
+  const step = linkFor(stepsAfterRefusal[view.reason], texts, { again: view.again ?? signIn, signIn, application: view.returnTo ?? '/', choose })
   const renewal = view.renewUrl === undefined ? undefined : { href: view.renewUrl, label: texts.actions.renew }
   return {
     ...texts.refusals[view.reason],
@@ -114,11 +115,10 @@ function linkFor (step: NextStep, { actions }: PageTexts, to: Targets): Link | u
 }
 
 function supportOf (view: { supportCode: string, at: number }, reason: string, { support }: PageTexts): SupportModel {
-  const iso = new Date(view.at).toISOString()
   return {
     heading: support.heading,
     code: { label: support.code, value: view.supportCode },
     reason: { label: support.reason, value: reason },
-    time: { label: support.time, value: `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`, iso },
+    time: { label: support.time, value: `${marketplaceTime(view.at)} UTC+8`, iso: new Date(view.at).toISOString() },
   }
 }

@@ -87,6 +87,8 @@ export interface RefusalView extends SupportView {
   readonly reason: RefusalReason
   /** Already judged by `parseReturnTo`; the next sign-in leads there. */
   readonly returnTo?: string
+  /** Which page of ours the button of a second attempt opens; the sign-in unless told. */
+  readonly again?: string
   /** Where the gateway can see why this browser gets no further. */
   readonly cause?: LoopCause
   /** Where the purchase is renewed; makes the button appear. */

@@ -24,6 +24,8 @@ export interface RefusalAnswer {
   readonly isRenewable?: true
   /** Where the person wanted to go, judged by `parseReturnTo`. */
   readonly returnTo?: string
+  /** Which page of ours the button of a second attempt opens; the sign-in unless told. */
+  readonly again?: string
   readonly cause?: LoopCause
   /** Our own `lang` parameter; only under the prefix, since elsewhere it is the application's. */
   readonly lang?: unknown
@@ -35,7 +37,7 @@ export interface RefusalAnswer {
 
 /** One "no", told three times with the same reason and support code: page or problem body, and a log line (C-63). */
 export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest, reply: FastifyReply, answer: RefusalAnswer): FastifyReply {
-  const { reason, returnTo, cause, retryAfterSeconds } = answer
+  const { reason, returnTo, again, cause, retryAfterSeconds } = answer
   const renewal = answer.isRenewable === true ? { renewUrl: deps.renewUrl } : {}
   const supportCode = createSupportCode()
   const status = statusOf(reason)
@@ -54,6 +56,7 @@ export function answerRefusal (deps: AnswerRefusalDeps, request: FastifyRequest,
     at: deps.clock.now(),
     ...renewal,
     ...(returnTo === undefined ? {} : { returnTo }),
+    ...(again === undefined ? {} : { again }),
     ...(cause === undefined ? {} : { cause }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   })

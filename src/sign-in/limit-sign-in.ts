@@ -12,12 +12,18 @@ export interface LimitSignInOptions extends AnswerRefusalDeps {
   readonly perTenant: number
 }
 
-/** What makes us write, or ask an authorization server. Looking at a page that only tells something doesn't. */
-const limitedSteps: ReadonlySet<string> = new Set([
-  'GET /sign-in', 'POST /sign-in', 'GET /callback', 'GET /confirm', 'POST /confirm', 'POST /choose', 'POST /sign-out',
+/**
+ * What makes us write, or ask an authorization server; looking at a page that only tells something doesn't. And where whoever was turned
+ * away begins again: where a session may well be there, not by signing in.
+ */
+const limitedSteps: ReadonlyMap<string, string> = new Map([
+  ['GET /sign-in', '/sign-in'], ['POST /sign-in', '/sign-in'], ['GET /callback', '/sign-in'], ['GET /confirm', '/sign-in'],
+  ['POST /confirm', '/sign-in'], ['POST /choose', '/choose'], ['POST /sign-out', '/sign-out'],
 ])
 
 const longestTenantId = 128
+
+interface Excess { readonly again: string, readonly limit: 'address' | 'tenant', readonly retryAfterSeconds: number }
 
 /**
  * A hook for our own pages that turns away who begins sign-ins by the hundred (C-18). Whoever can't be counted, because the store is
@@ -29,17 +35,20 @@ export function limitSignIn (options: LimitSignInOptions) {
   return async function onRequest (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     // A HEAD runs what a GET runs.
     const step = `${request.method === 'HEAD' ? 'GET' : request.method} ${(request.routeOptions.url ?? '').slice(ownPrefix.length)}`
-    if (!limitedSteps.has(step)) return undefined
+    const again = limitedSteps.get(step)
+    if (again === undefined) return undefined
     const ofAddress = await rateLimiter.count(step, countedAddress(clientAddressOf(request.raw)), perAddress)
-    if (ofAddress.kind === 'over') return refuse(request, reply, 'address', ofAddress.retryAfterSeconds)
+    if (ofAddress.kind === 'over') return refuse(request, reply, { again, limit: 'address', ...ofAddress })
     const { tenant } = request.query as Record<string, unknown>
     if (step !== 'GET /callback' || typeof tenant !== 'string' || tenant.length > longestTenantId) return undefined
     const ofTenant = await rateLimiter.count('callback of a tenant', tenant, perTenant)
-    return ofTenant.kind === 'over' ? refuse(request, reply, 'tenant', ofTenant.retryAfterSeconds) : undefined
+    return ofTenant.kind === 'over' ? refuse(request, reply, { again, limit: 'tenant', ...ofTenant }) : undefined
   }
 
-  function refuse (request: FastifyRequest, reply: FastifyReply, limit: string, retryAfterSeconds: number): FastifyReply {
+  function refuse (request: FastifyRequest, reply: FastifyReply, { again, limit, retryAfterSeconds }: Excess): FastifyReply {
     const { lang } = request.query as Record<string, unknown>
-    return answerRefusal(options, request, reply, { reason: 'too-many-requests', retryAfterSeconds, lang, log: { limit } })
+    return answerRefusal(options, request, reply, {
+      reason: 'too-many-requests', again: `${ownPrefix}${again}`, retryAfterSeconds, lang, log: { limit },
+    })
   }
 }

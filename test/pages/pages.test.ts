@@ -84,14 +84,15 @@ t.test('only a layout\'s body and a fixed partial are put out as they stand: tem
   t.ok(raw.includes('layout.eta: <%~ it.body %>'), 'the scan sees what it looks for')
 })
 
-t.test('every refusal and every fault has a page of its own in both languages, with support code, reason and UTC time (C-63)', async (t) => {
+t.test('every refusal and every fault has a page of its own in both languages, with support code, reason and time (C-63)', async (t) => {
   const titles = new Map<string, string>()
   for (const locale of locales) {
     const pages = everyPage(locale, 'zhang', pagesFor('App'))
     for (const name of [...refusalReasons, ...faultCodes]) {
       const html = pages.get(name) ?? ''
       const { title, whatHappened, whatToDo } = isFaultCode(name) ? textsOf(locale).faults[name] : textsOf(locale).refusals[name as 'login-loop']
-      for (const text of [title, whatHappened, whatToDo, 'zhang', name, '2025-05-06 07:08:09 UTC']) t.ok(shown(html).includes(text), `${name} ${locale}: ${text}`)
+      for (const text of [title, whatHappened, whatToDo, 'zhang', name, '2025-05-06 15:08:09 UTC+8']) t.ok(shown(html).includes(text), `${name} ${locale}: ${text}`)
+      t.ok(html.includes('datetime="2025-05-06T07:08:09.000Z"'), 'and as the log says it')
       t.equal(/[\u4e00-\u9fff]/.test([title, whatHappened, whatToDo].join('')), locale === 'zh-CN', `${name} is written in ${locale}`)
       t.notOk(titles.has(title), `${title} is said once`)
       titles.set(title, name)

@@ -35,10 +35,12 @@ t.test('C-18: each step of a sign-in is limited for each address; a page, a prob
     t.match(page, { status: 429, headers: { 'retry-after': '42', 'cache-control': 'no-store' }, body: /in about 42 seconds/ })
     const told = readRefusal(page)
     t.equal(told.reason, 'too-many-requests')
+    const again = /\/(?:choose|sign-out)$/.exec(path)?.[0] ?? '/sign-in'
+    t.match(page.body, `href="/_gate${again}"`, 'whoever is signed in is not sent to sign in')
     t.match(readLog(gateway, 'access.refused').at(-1), { ...told, limit: 'address', clientAddress: '203.0.113.7' })
     const problem = await gateway.browser().fetch(path, { method, headers: { ...from('203.0.113.7'), 'accept-language': 'zh-CN' }, ...(method === 'POST' ? { form: {} } : {}) })
     t.match(problem, { status: 429, headers: { 'retry-after': '42', 'content-type': /problem\+json/ } })
-    t.match(JSON.parse(problem.body), { reason: 'too-many-requests', title: '登录请求过多' })
+    t.match(JSON.parse(problem.body), { reason: 'too-many-requests', title: '请求过多' })
     if (path === '/_gate/sign-in') t.match((await gateway.browser().open(`${path}?lang=zh-CN`, { headers: from('203.0.113.7') })).body, /lang="zh-CN"/)
     t.equal(server.calls.length, calls)
     t.not((await visit('203.0.113.8')).status, 429, 'another address is another matter')

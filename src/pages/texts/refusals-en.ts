@@ -114,7 +114,7 @@ export const refusalsInEnglish: PageTexts['refusals'] = {
   'role-missing': {
     title: 'This part is for other roles',
     whatHappened: 'You are signed in, but your role does not open this part of the application.',
-    whatToDo: 'If you need it, ask your company\'s administrator for the role in the marketplace. Then sign in again.',
+    whatToDo: 'If you need it, ask your enterprise’s administrator for the role in KooGallery. Then sign in again.',
   },
   'cross-site-request': {
     title: 'The request came from another site',
@@ -127,8 +127,8 @@ export const refusalsInEnglish: PageTexts['refusals'] = {
     whatToDo: 'Sign in, then repeat what you were doing.',
   },
   'too-many-requests': {
-    title: 'Too many sign-ins at once',
-    whatHappened: 'More sign-ins came from your network, or for your enterprise, than this site takes in a minute. Nothing is wrong with your account.',
-    whatToDo: 'Wait a minute, then sign in again. If it stays so, give the support code to the provider of this application.',
+    title: 'Too many requests at once',
+    whatHappened: 'More requests came from your network, or for your enterprise, than this site takes in a minute. Nothing was done, and whoever is signed in still is.',
+    whatToDo: 'Wait a minute, then try again. If it stays so, give the support code to the provider of this application.',
   },
 }

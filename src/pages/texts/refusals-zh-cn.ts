@@ -114,7 +114,7 @@ export const refusalsInChinese: PageTexts['refusals'] = {
   'role-missing': {
     title: '此部分仅对其他角色开放',
     whatHappened: '您已登录，但您的角色无权打开应用的这一部分。',
-    whatToDo: '如需使用，请让贵公司的管理员在云商店为您分配相应角色，然后重新登录。',
+    whatToDo: '如需使用，请企业管理员在云商店中为您分配相应角色，然后重新登录。',
   },
   'cross-site-request': {
     title: '请求来自其他网站',
@@ -127,8 +127,8 @@ export const refusalsInChinese: PageTexts['refusals'] = {
     whatToDo: '请登录后重复刚才的操作。',
   },
   'too-many-requests': {
-    title: '登录请求过多',
-    whatHappened: '来自您所在网络或您企业的登录请求超过了本站每分钟可以处理的数量。您的账号没有问题。',
-    whatToDo: '请等待一分钟后重新登录。如果仍然如此，请把支持码提供给本应用的服务商。',
+    title: '请求过多',
+    whatHappened: '来自您所在网络或您企业的请求超过了本站每分钟可以处理的数量。没有执行任何操作，已登录的用户仍保持登录状态。',
+    whatToDo: '请等待一分钟后重试。如果仍然如此，请将支持代码提供给本应用的服务商。',
   },
 }
