@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { exitCodes } from './commands/report.ts'
+import { exitCodes, printUsage, type ComplaintPrefix } from './commands/report.ts'
 
 const usage = `Usage: jointgate [verb]
 
@@ -14,7 +14,7 @@ const usage = `Usage: jointgate [verb]
   storage    copy | release: moves everything to another store, beside running gateways
   doctor     play the marketplace's tests against a running gateway
 
-  --help     this text
+  --help     this text; behind a verb, that verb's
   --version  the version
 
 Settings are environment variables named JOINTGATE_… and keys of jointgate.yaml; docs/configuration.md lists them.
@@ -22,7 +22,7 @@ Settings are environment variables named JOINTGATE_… and keys of jointgate.yam
 
 /** Runs one verb. Verbs are loaded when asked for, so that `check` needs no server and `serve` no simulator. */
 async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<number | undefined> {
-  if (verb !== 'serve' && verb !== 'demo') process.stdout.on('error', passOverClosedPipe)
+  if (!startsServer(verb)) process.stdout.on('error', passOverClosedPipe)
   // These have words of their own.
   switch (verb) {
     case 'pushes': return (await import('./commands/pushes.ts')).pushes(rest)
@@ -44,10 +44,12 @@ async function run ([verb = 'serve', ...rest]: readonly string[]): Promise<numbe
     case '--version': case '-v':
       process.stdout.write(`${readVersion()}\n`)
       return exitCodes.ok
-    default:
-      process.stderr.write(usage)
-      return exitCodes.usage
+    default: return printUsage(usage, rest)
   }
+}
+
+function startsServer (verb = 'serve'): boolean {
+  return verb === 'serve' || verb === 'demo'
 }
 
 /** Whoever reads may stop early (`| head`); the command goes on to its end and its exit code. */
@@ -64,8 +66,9 @@ try {
   const exitCode = await run(process.argv.slice(2))
   if (exitCode !== undefined) process.exitCode = exitCode
 } catch (error) {
-  // A fault at start, such as a port in use: one line for the person; a stack only where nobody foresaw it.
+  // A foreseen fault, such as a port in use at start: one line for the person; a stack only where nobody foresaw it.
   const isForeseen = error instanceof Error && 'code' in error
-  process.stderr.write(`jointgate cannot start: ${error instanceof Error ? (isForeseen ? error.message : error.stack) : String(error)}\n`)
+  const prefix: ComplaintPrefix = startsServer(process.argv[2]) ? 'jointgate cannot start' : 'jointgate'
+  process.stderr.write(`${prefix}: ${error instanceof Error ? (isForeseen ? error.message : error.stack) : String(error)}\n`)
   process.exit(exitCodes.fault)
 }

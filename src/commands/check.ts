@@ -10,7 +10,7 @@ import { exitCodes, printComplaints } from './report.ts'
 export async function check (): Promise<number> {
   const loaded = loadConfig(processSources())
   if (loaded.kind === 'invalid') {
-    printComplaints(loaded.complaints)
+    printComplaints('jointgate', loaded.complaints)
     return exitCodes.config
   }
   const { config } = loaded

@@ -7,7 +7,7 @@ import { describeExamination } from '../doctor/describe-examination.ts'
 import { examineGateway, type Examination } from '../doctor/examine-gateway.ts'
 import { usualLimits } from '../doctor/visit.ts'
 import { printLines } from './print-lines.ts'
-import { exitCodes, printComplaints } from './report.ts'
+import { exitCodes, printComplaints, printUsage } from './report.ts'
 
 const usage = `Usage: jointgate doctor [--url https://…] [--json FILE] [--domain NAME]…
 
@@ -24,13 +24,10 @@ interface DoctorWords { readonly url: URL | undefined, readonly jsonFile: string
 /** `doctor` and the words behind it. */
 export async function doctor (words: readonly string[]): Promise<number> {
   const read = readWords(words)
-  if (read === undefined) {
-    process.stderr.write(usage)
-    return exitCodes.usage
-  }
+  if (read === undefined) return printUsage(usage, words)
   const loaded = loadConfig(processSources())
   if (loaded.kind === 'invalid') {
-    printComplaints(loaded.complaints)
+    printComplaints('jointgate', loaded.complaints)
     return exitCodes.config
   }
   const examination = await examine(loaded.config, read)

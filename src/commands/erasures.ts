@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import { printJson, printLines } from './print-lines.ts'
-import { exitCodes } from './report.ts'
+import { exitCodes, printUsage } from './report.ts'
 import { withStore, type OpenedStore } from './with-store.ts'
 
 const usage = `Usage: jointgate erasures list [--json]
@@ -11,10 +11,7 @@ const usage = `Usage: jointgate erasures list [--json]
 /** `erasures` and the words behind it. */
 export async function erasures (words: readonly string[]): Promise<number> {
   const [verb, option, ...rest] = words
-  if (verb !== 'list' || (option !== undefined && option !== '--json') || rest.length > 0) {
-    process.stderr.write(usage)
-    return exitCodes.usage
-  }
+  if (verb !== 'list' || (option !== undefined && option !== '--json') || rest.length > 0) return printUsage(usage, words)
   return withStore((store) => listErasures(store, option === '--json'))
 }
 

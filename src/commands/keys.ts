@@ -5,7 +5,7 @@ import { describePrivateKey } from './describe-settings.ts'
 import { adviseOnKeys } from './keys-advice.ts'
 import { alignColumns, printJson, printLines } from './print-lines.ts'
 import { withTime } from './pushes/list-pushes.ts'
-import { exitCodes } from './report.ts'
+import { exitCodes, printUsage } from './report.ts'
 import { rotateKeys } from './rotate-keys.ts'
 import { signingKeyFacts, signingKeyRows, timeText } from './signing-keys-table.ts'
 import { withStore, withWritableStore, type OpenedStore } from './with-store.ts'
@@ -27,10 +27,7 @@ const options: ReadonlyMap<string, string> = new Map([['status', '--json'], ['ro
 export async function keys (words: readonly string[]): Promise<number> {
   const [verb = '', option, ...rest] = words
   const knownOption = options.get(verb)
-  if (knownOption === undefined || (option !== undefined && option !== knownOption) || rest.length > 0) {
-    process.stderr.write(usage)
-    return exitCodes.usage
-  }
+  if (knownOption === undefined || (option !== undefined && option !== knownOption) || rest.length > 0) return printUsage(usage, words)
   if (verb === 'rotate') return await withWritableStore((store) => rotateKeys(store, option === '--now'))
   return await withStore((store) => printStatus(store, option === '--json'))
 }

@@ -4,7 +4,7 @@ import { diffPush } from './pushes/diff-push.ts'
 import { listPushes } from './pushes/list-pushes.ts'
 import { replayPushes } from './pushes/replay-pushes.ts'
 import { showPush } from './pushes/show-push.ts'
-import { exitCodes } from './report.ts'
+import { printUsage } from './report.ts'
 import { withStore } from './with-store.ts'
 
 const usage = `Usage: jointgate pushes list [--last N] [--tenant ID] [--json]
@@ -23,10 +23,7 @@ All of them only read, also beside a running gateway.
 /** `pushes` and the words behind it. */
 export async function pushes (words: readonly string[]): Promise<number> {
   const command = parse(words)
-  if (command === undefined) {
-    process.stderr.write(usage)
-    return exitCodes.usage
-  }
+  if (command === undefined) return printUsage(usage, words)
   switch (command.verb) {
     case 'list': return withStore((store) => listPushes(store, command))
     case 'show': return withStore((store) => showPush(store, command))

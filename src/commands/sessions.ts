@@ -6,7 +6,7 @@ import type { SessionScope } from '../session/session-store.ts'
 import { joinValues } from './join-values.ts'
 import { alignColumns, printJson, printLines } from './print-lines.ts'
 import { maskText } from './pushes/mask-members.ts'
-import { exitCodes } from './report.ts'
+import { exitCodes, printUsage } from './report.ts'
 import { withStore, withWritableStore, type OpenedStore, type WritableStore } from './with-store.ts'
 
 const usage = `Usage: jointgate sessions list [--tenant ID [--user NAME]] [--personal] [--json]
@@ -34,10 +34,7 @@ type Command = NonNullable<ReturnType<typeof parse>>
 /** `sessions` and the words behind it. */
 export async function sessions (words: readonly string[]): Promise<number> {
   const command = parse(words)
-  if (command === undefined) {
-    process.stderr.write(usage)
-    return exitCodes.usage
-  }
+  if (command === undefined) return printUsage(usage, words)
   if (command.verb === 'list') return await withStore((store) => list(store, command))
   return await withWritableStore((store) => end(store, command))
 }

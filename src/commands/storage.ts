@@ -10,7 +10,7 @@ import type { CopyEnd } from '../storage/copy/copy-end.ts'
 import { copyStorage, type CopyStep } from '../storage/copy/copy-storage.ts'
 import { openCopyEnd } from '../storage/copy/open-copy-end.ts'
 import { alignColumns, printLines } from './print-lines.ts'
-import { exitCodes, printComplaints } from './report.ts'
+import { exitCodes, printComplaints, printUsage } from './report.ts'
 
 const usage = `Usage: jointgate storage copy --to ADDRESS | --to-file FILE | --to-variable NAME
        jointgate storage release
@@ -29,10 +29,7 @@ type Command = { readonly verb: 'release' } | { readonly verb: 'copy', readonly 
 export async function storage (words: readonly string[]): Promise<number> {
   const sources = processSources()
   const command = parse(words, sources)
-  if (command === undefined) {
-    process.stderr.write(usage)
-    return exitCodes.usage
-  }
+  if (command === undefined) return printUsage(usage, words)
   const source = load(sources)
   if (source === undefined) return exitCodes.config
   if (command.verb === 'release') return await withEnd(source, { mustExist: true }, release)
@@ -63,7 +60,7 @@ function parse ([verb, ...args]: readonly string[], { env }: Sources): Command |
 function load (sources: Sources): Config | undefined {
   const loaded = loadConfig(sources)
   if (loaded.kind === 'ok') return loaded.config
-  printComplaints(loaded.complaints)
+  printComplaints('jointgate', loaded.complaints)
   return undefined
 }
 

@@ -40,7 +40,7 @@ async function withOpened<Opened extends { close (): Promise<void> }> (
 ): Promise<number> {
   const loaded = loadConfig(processSources())
   if (loaded.kind === 'invalid') {
-    printComplaints(loaded.complaints)
+    printComplaints('jointgate', loaded.complaints)
     return exitCodes.config
   }
   const { config } = loaded

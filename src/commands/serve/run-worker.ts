@@ -20,7 +20,7 @@ export async function runWorker (): Promise<void> {
   const link = openWorkerLink({ stop: () => { orders.stop() }, retire: (files) => { orders.retire(files) } })
   const loaded = loadConfig(replaySources(processSources(), await link.files))
   if (loaded.kind === 'invalid') {
-    printComplaints(loaded.complaints)
+    printComplaints('jointgate cannot start', loaded.complaints)
     process.exit(exitCodes.config)
   }
   const { config } = loaded

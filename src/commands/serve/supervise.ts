@@ -24,7 +24,7 @@ interface Running {
 export async function supervise (): Promise<number | undefined> {
   const read = readConfig()
   if (read.kind === 'invalid') {
-    printComplaints(read.complaints)
+    printComplaints('jointgate cannot start', read.complaints)
     return exitCodes.config
   }
   return await new Supervisor(read.config, read.files).run()
