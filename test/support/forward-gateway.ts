@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
-import { connect, createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net'
+import { connect, createServer as createTcpServer, type AddressInfo, type NetConnectOpts, type Server as TcpServer, type Socket } from 'node:net'
 import { createClientAddress } from '../../src/base/client-address.ts'
 import { faults } from '../../src/base/coded-errors.ts'
 import { accessTokenHeader, identityHeaders, type IdentityHeaderNames } from '../../src/base/header-names.ts'
@@ -214,13 +214,15 @@ function authenticate (sessions: Map<string, Principal>, cookie: string | undefi
  *
  * @param pieceLength if given, they are sent in pieces, each in a segment of its own
  * @param react told of all that was received so far, each time more comes
+ * @param dial opens the connection, by default without TLS
  */
 export function talk (
   port: number, text: string, pieceLength = 0, react?: (received: string, write: (text: string) => void) => void,
+  dial: (options: NetConnectOpts) => Socket = connect,
 ): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    const socket = dial({ port, host: '127.0.0.1', noDelay: true })
     const write = (more: string): void => { socket.write(more, 'latin1') }
     socket
       .on('data', (chunk) => {
