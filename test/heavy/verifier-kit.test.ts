@@ -23,7 +23,7 @@ const goEnv = { ...process.env, GOCACHE: join(built, 'go-cache'), GOFLAGS: '-mod
 execFileSync('go', ['build', '-o', join(built, 'go-app'), '.'], { cwd: join(kit, 'go'), env: goEnv })
 
 const samples: ReadonlyArray<[name: string, ...command: string[]]> = [
-  ['Express', process.execPath, join(kit, 'node/express.mjs')],
+  ['Connect-style middleware', process.execPath, join(kit, 'node/express.mjs')],
   ['Fastify', process.execPath, join(kit, 'node/fastify.mjs')],
   ['Python', python, join(kit, 'python/app.py')],
   ['Java', 'java', '-cp', built, 'App'],
