@@ -16,7 +16,7 @@ RUN npm ci --omit=dev
 FROM node:24-slim
 WORKDIR /app
 ENV NODE_ENV=production
-# Inside a container the address is the container's own; the operator listener stays on loopback.
+# Inside a container the address is the container's own; the operator listener stays on the container's loopback.
 ENV JOINTGATE_LISTEN=0.0.0.0:8080
 ENV JOINTGATE_STORAGE=lmdb:/data
 COPY package.json LICENSE ./
@@ -28,5 +28,6 @@ COPY --from=build --chown=node:node /app/data /data
 VOLUME /data
 USER node
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch('http://127.0.0.1:8081/healthz/ready').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# Where the variable puts the operator listener; what a file says of it is not seen here.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["node", "-e", "fetch('http://' + (process.env.JOINTGATE_OPERATOR_LISTEN || '127.0.0.1:8081') + '/healthz/ready').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "dist/main.js"]
