@@ -27,19 +27,31 @@ interface Proxy {
 
 const addresses = ({ gateway, application }: Places) => [['127.0.0.1:8080', gateway], ['127.0.0.1:3000', application]] as const
 
+const nginxMain = (text: string, folder: string): string => [
+  `daemon off; master_process off; pid ${folder}/pid; error_log stderr; events { worker_connections 256; }`,
+  `http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}`, text, '}',
+].join('\n')
+
+const nginxListens = ({ port }: Places) => [
+  ['listen 443 ssl;', `listen 127.0.0.1:${port};`], ['server_name app.example.com;', 'server_name 127.0.0.1;'], [/^ *ssl_certificate.*$/gm, ''],
+] as const
+
+const nginxCommand = (path: string, folder: string): readonly string[] => ['nginx', '-c', path, '-p', folder, '-e', 'stderr']
+
 const modules = ['mpm_event', 'authz_core', 'headers', 'proxy', 'proxy_http']
 
 const proxies = {
   nginx: {
     file: 'nginx.conf',
-    filled: (places) => [
-      ...addresses(places), ['listen 443 ssl;', `listen 127.0.0.1:${places.port};`], ['server_name app.example.com;', 'server_name 127.0.0.1;'], [/^ *ssl_certificate.*$/gm, ''],
-    ],
-    wrapped: (text, folder) => [
-      `daemon off; master_process off; pid ${folder}/pid; error_log stderr; events { worker_connections 256; }`,
-      `http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}`, text, '}',
-    ].join('\n'),
-    command: (path, folder) => ['nginx', '-c', path, '-p', folder, '-e', 'stderr'],
+    filled: (places) => [...addresses(places), ...nginxListens(places)],
+    wrapped: nginxMain,
+    command: nginxCommand,
+  },
+  'nginx in front': {
+    file: 'nginx-in-front.conf',
+    filled: (places) => [['127.0.0.1:8080', places.gateway], ...nginxListens(places)],
+    wrapped: nginxMain,
+    command: nginxCommand,
   },
   caddy: {
     file: 'Caddyfile',
@@ -54,7 +66,7 @@ const proxies = {
     ],
     command: (path) => ['haproxy', '-db', '-f', path],
   },
-  apache: {
+  'apache in front': {
     file: 'apache.conf',
     filled: (places) => [
       ['127.0.0.1:8080', places.gateway], ['<VirtualHost *:443>', `<VirtualHost 127.0.0.1:${places.port}>`], [/^ *SSL.*$/gm, ''],
@@ -75,7 +87,7 @@ const documents = new URL('../../docs/forward-auth/', import.meta.url)
 /** The real program with the configuration from docs, this machine's addresses filled in. */
 export async function openReverseProxy (t: Test, name: ProxyName, places: Places): Promise<void> {
   const proxy: Proxy = proxies[name]
-  const folder = mkdtempSync(join(tmpdir(), `jointgate-${name}-`))
+  const folder = mkdtempSync(join(tmpdir(), 'jointgate-proxy-'))
   let text = readFileSync(new URL(proxy.file, documents), 'utf8')
   for (const [from, to] of proxy.filled(places, folder)) {
     if (text.search(from instanceof RegExp ? from : from.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&')) === -1) throw new Error(`${proxy.file} holds no ${from}`)
