@@ -1,10 +1,13 @@
 import { listSettings, type Setting } from '../src/config/settings.ts'
 
-const areaTitles: Record<string, string> = {
+const areaTitles: Readonly<Record<string, string>> = {
   '': 'The whole gateway',
   redis: 'Redis',
   listen: 'Listeners',
   application: 'The application',
+  upstream: 'The application\'s servers',
+  identity: 'What the application is told of the person',
+  forwardAuth: 'Forward-auth',
   marketplace: 'The marketplace',
   signIn: 'Sign-in',
   session: 'Sessions',
@@ -41,8 +44,10 @@ export function renderConfiguration (): string {
 const areaOf = ({ path }: Setting): string => (path.length > 1 ? path[0] ?? '' : '')
 
 function renderArea (area: string, settings: readonly Setting[]): string {
+  const title = areaTitles[area]
+  if (title === undefined) throw new Error(`the settings of ${area} need a title`)
   const rows = settings.map((setting) => `| \`${setting.path.join('.')}\` | \`${setting.variable}\` | ${renderDefault(setting)} | ${setting.meaning} |`)
-  return `## ${areaTitles[area] ?? area}\n\n| Key | Variable | Default | Meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
+  return `## ${title}\n\n| Key | Variable | Default | Meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
 function renderDefault (setting: Setting): string {
