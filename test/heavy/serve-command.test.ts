@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import { signKitV2 } from '../../src/push/signature/kit-v2.ts'
 import { toPushTime } from '../support/build-gateway.ts'
-import { serveVariables, startJointgate } from '../support/run-jointgate.ts'
+import { tls } from '../support/http2-client.ts'
+import { openRecordingUpstream } from '../support/recording-upstream.ts'
+import { isAlive, serveVariables, startJointgate } from '../support/run-jointgate.ts'
+import { until } from '../support/signed-in.ts'
 
 /* What signals and uncaught faults do to a gateway that runs. */
+
+const certificateOf = (name: string): URL => new URL(`../fixtures/tls/${name}.pem`, import.meta.url)
 
 t.test('SIGHUP: the marketplace\'s keys are read again from their files, like all settings; a bad file changes nothing', async (t) => {
   const directory = t.testdir({ kit: 'first-kit-key-0123456789' })
@@ -46,6 +52,56 @@ t.test('a request in flight at SIGTERM is still answered', async (t) => {
   client.write('a=b')
   t.match(await once(client, 'data'), [/^HTTP\/1\.1 403/])
   t.equal((await gateway.ended).code, 0)
+})
+
+t.test('what hangs at SIGTERM is broken off after ten seconds, at a second signal at once: both end with 1', { timeout: 60_000 }, async (t) => {
+  const upstream = await openRecordingUpstream(t)
+  upstream.answer = (_asked, response) => { response.write('half of ') }
+  const stop = async (...signals: NodeJS.Signals[]) => {
+    const gateway = startJointgate(['serve'], {
+      ...serveVariables(t.testdir()), JOINTGATE_UPSTREAM: upstream.url, JOINTGATE_ROUTES: '[{ path: /, access: public }]',
+    })
+    t.teardown(() => gateway.child.kill('SIGKILL'))
+    const { publicAddress } = await gateway.logged('gateway.started')
+    const answer = await fetch(`${String(publicAddress)}/hangs`)
+    const body = answer.text().then(() => 'whole', () => 'broken off')
+    const workers = gateway.workers()
+    const begunAt = Date.now()
+    for (const signal of signals) {
+      gateway.child.kill(signal)
+      await gateway.logged('gateway.stopping')
+    }
+    const { code } = await gateway.ended
+    const tookMs = Date.now() - begunAt
+    t.strictSame([answer.status, await body, code], [200, 'broken off', 1], signals.join())
+    await until(() => !workers.some(isAlive))
+    return tookMs
+  }
+  const tookMs = await stop('SIGTERM')
+  t.ok(tookMs >= 9_500 && tookMs < 13_000, `after ${tookMs} ms`)
+  const twice = await Promise.all([stop('SIGTERM', 'SIGTERM'), stop('SIGINT', 'SIGTERM')])
+  t.ok(twice.every((ms) => ms < 5_000), `after ${twice.join(' and ')} ms`)
+})
+
+t.test('SIGHUP: another certificate is what the next connection gets', async (t) => {
+  const folder = t.testdir({ certificate: readFileSync(certificateOf('localhost')), key: tls.key.reveal() })
+  const gateway = startJointgate(['serve'], {
+    ...serveVariables(folder), JOINTGATE_TLS_CERTIFICATE_FILE: `${folder}/certificate`, JOINTGATE_TLS_KEY_FILE: `${folder}/key`,
+  })
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  const { publicAddress } = await gateway.logged('gateway.started')
+  const servedName = async (): Promise<unknown> => {
+    const socket = connectTls({ port: Number(new URL(String(publicAddress)).port), host: '127.0.0.1', rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const { CN } = socket.getPeerCertificate().subject
+    socket.destroy()
+    return CN
+  }
+  t.equal(await servedName(), 'localhost')
+  copyFileSync(certificateOf('wrong-name'), `${folder}/certificate`)
+  gateway.child.kill('SIGHUP')
+  await gateway.logged('config.reloaded')
+  t.equal(await servedName(), 'other.example.com')
 })
 
 t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker, and another one takes its place', async (t) => {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { Client, request } from 'undici'
 import { openGatewayFleet, type GatewayFleet } from '../support/gateway-fleet.ts'
-import type { RunningProcess } from '../support/run-jointgate.ts'
+import { isAlive, type RunningProcess } from '../support/run-jointgate.ts'
 import { until } from '../support/signed-in.ts'
 import { dialWebSocket, openLiveUpstream, type LiveUpstream, type WebSocketClient } from '../support/web-socket.ts'
 import { openLines, workerAt, type Line } from '../support/worker-lines.ts'
@@ -189,11 +189,3 @@ t.test('SIGHUP under load: no request is dropped, what is open stays, and the ne
   gateway.child.kill('SIGTERM')
   t.match(await gateway.ended, { code: 0, stderr: '' })
 })
-
-function isAlive (pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}

@@ -68,3 +68,11 @@ export function startJointgate (args: readonly string[], env: Record<string, str
   const workers = () => readFileSync(`/proc/${child.pid ?? 0}/task/${child.pid ?? 0}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
   return { child, logged, count, last, workers, ended }
 }
+
+export function isAlive (pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
