@@ -175,6 +175,7 @@ t.test('ranges, validators, Date and Server come through as they are, and nothin
     t.equal(received.length, lines.length + added.length + 1, 'and no more')
     t.match(answer, /\r\n\r\nok$/)
     for (const line of asked) t.ok(seen.at(-1)?.includes(`\r\n${line}\r\n`), line)
+    t.strictSame(seen.at(-1)?.match(/^via:.*$/gim), ['via: 1.0 fred'], 'none of ours')
   }
 })
 
