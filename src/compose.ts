@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { createClientAddress } from './base/client-address.ts'
 import type { Clock } from './base/clock.ts'
-import { codeOf } from './base/coded-errors.ts'
 import { createRateLimiter } from './base/rate-limiter.ts'
 import { scheduleByTimer } from './base/schedule.ts'
 import { createRandomId } from './base/random-id.ts'
@@ -21,23 +20,16 @@ import { watchSigningKeys } from './forward/watch-signing-keys.ts'
 import { buildOperatorApp } from './telemetry/operator-app.ts'
 import { createPages } from './pages/pages.ts'
 import { openProvisioning } from './provisioning/open-provisioning.ts'
-import { createFailedCalls } from './push/failed-calls.ts'
 import { createKeyExchange } from './push/exchange-keys.ts'
 import type { PushKeys } from './push/push-keys.ts'
-import type { Session } from './session/session.ts'
+import { wirePush } from './push/wire-push.ts'
 import type { ChangeFeed } from './session/store-changes.ts'
-import { createAuthenticator } from './session/authenticate.ts'
-import { createRenewal } from './session/renew-session.ts'
-import { createAuthorizationServer } from './sign-in/authorization-server.ts'
-import { openOutbound } from './sign-in/outbound-fetch.ts'
-import { wireBackchannelLogout } from './sign-in/wire-backchannel-logout.ts'
-import { isStillKnown, renewTokens } from './sign-in/renew-tokens.ts'
+import { wireSignIn } from './sign-in/wire-sign-in.ts'
 import { openStorage } from './storage/open-storage.ts'
 import type { Storage } from './storage/storage.ts'
 import { tidyIntervalMs, tidyStorage } from './storage/tidy-storage.ts'
 import { createEarlyLog } from './telemetry/early-log.ts'
 import { createLogOptions, type LogStream } from './telemetry/log.ts'
-import { sessionLine } from './telemetry/session-line.ts'
 import { signErasureReceipt } from './telemetry/sign-erasure-receipt.ts'
 
 export interface Surroundings {
@@ -69,7 +61,6 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
   const { clock, logStream, authorizationServerTimeoutSeconds: timeoutSeconds = 10 } = surroundings
   const { application, marketplace, session: limits, contract, dangerouslyAllowHttp } = config
   const logger = createLogOptions({ level: config.log.level, ...(logStream === undefined ? {} : { stream: logStream }) })
-  const { renewUrl } = contract
   const publicUrl = new URL(application.publicUrl)
   const ownPrefix = application.prefix
 
@@ -81,111 +72,53 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
     onEvent: (level, event, message) => { log.write(level, { event }, message) },
     ...(surroundings.changes === undefined ? {} : { changes: surroundings.changes }),
   })
-  const { directory, sessions, flows } = storage
   const signingKeys = await loadSigningKeys(storage.signingKeys, clock)
   const keyWatch = watchSigningKeys({ keys: signingKeys, changes: storage.changes, log: log.write })
 
-  const outbound = openOutbound({ timeoutSeconds, tenantDomains: marketplace.tenantDomains, dangerouslyAllowHttp })
-  const authorizationServer = createAuthorizationServer({
-    outbound,
-    clock,
-    timeoutSeconds,
-    dangerouslyAllowHttp,
-    scope: config.signIn.scope,
-    clientAuthentication: config.signIn.clientAuthentication,
-  })
-  const pages = createPages({ prefix: ownPrefix, applicationName: application.name, publicUrl: application.publicUrl })
-  const settings = {
-    ...config.signIn, appId: application.id, publicUrl, ownPrefix, unifiedLoginUrl: marketplace.unifiedLoginUrl,
-  }
+  const clientAddressOf = createClientAddress(config.listen.trustedProxies)
+  const rateLimiter = createRateLimiter(storage.rateLimits, clock)
+  const shared = { clock, log: log.write, rateLimiter, clientAddressOf, dangerouslyAllowHttp }
 
-  const renewal = createRenewal({
-    sessions,
-    changes: storage.changes,
-    clock,
-    schedule: scheduleByTimer,
-    limits,
-    callTimeoutSeconds: timeoutSeconds,
-    log: log.write,
-    askForTokens: (session) => renewTokens({ directory, authorizationServer }, session),
-    isStillKnown: (session, tokens) => isStillKnown({ directory, authorizationServer }, session, tokens),
-  })
-  const { authenticate, recheck } = createAuthenticator({
-    sessions,
-    directory,
-    clock,
+  const signIn = wireSignIn({
+    ...shared,
+    storage,
     limits,
     contract,
-    renewal,
-    onBackgroundFault: (err, ref) => {
-      // Nobody lacks it, and it would be a line for each request until the gateway is started on the new store.
-      if (codeOf(err) === 'GW_STORAGE_MOVED') return
-      publicApp.log.error({ event: 'session.background-fault', sessionRef: ref.slice(0, 8), err }, 'background work failed')
-    },
+    ownPrefix,
+    timeoutSeconds,
+    renewUrl: contract.renewUrl,
+    tenantDomains: marketplace.tenantDomains,
+    rateLimits: config.rateLimits,
+    backchannelLogout: config.backchannelLogout,
+    pages: createPages({ prefix: ownPrefix, applicationName: application.name, publicUrl: application.publicUrl }),
+    settings: { ...config.signIn, appId: application.id, publicUrl, ownPrefix, unifiedLoginUrl: marketplace.unifiedLoginUrl },
   })
-
   const provisioning = openProvisioning({
-    directory,
+    ...shared,
+    directory: storage.directory,
     outbox: storage.outbox,
     leases: storage.leases,
-    clock,
-    dangerouslyAllowHttp,
-    log: log.write,
     ...provisioningOf(config),
   })
   const keys = await createKeyExchange(storage.keyUsage, clock, marketplace)
 
-  const onDisplaced = (session: Session): void => {
-    publicApp.log.info(sessionLine('session.displaced', session), 'a session made room for a new one')
-  }
-  const clientAddressOf = createClientAddress(config.listen.trustedProxies)
-  const rateLimiter = createRateLimiter(storage.rateLimits, clock)
+  const { authenticate, recheck } = signIn
   const publicApp = await buildApp({
     logger,
     clientAddressOf,
     tls: tlsOf(config),
     signingKeys,
-    push: {
+    push: wirePush({
+      ...shared,
       ...readingRulesOf(config),
-      directory: { ...directory, commit: provisioning.commit },
-      clock,
-      provisioning,
+      directory: storage.directory,
       pushLog: storage.pushLog,
-      keys,
       keyUsage: storage.keyUsage,
-      failedCalls: createFailedCalls({
-        rateLimiter,
-        clientAddressOf,
-        clock,
-        perAddress: config.rateLimits.failedPushesPerAddress,
-        log: log.write,
-      }),
-    },
-    signInLimits: {
-      rateLimiter,
-      clientAddressOf,
-      perAddress: config.rateLimits.signInPerAddress,
-      perTenant: config.rateLimits.signInPerTenant,
-      pages,
-      clock,
-      ownPrefix,
-      renewUrl,
-    },
-    backchannelLogout: wireBackchannelLogout({
-      ...storage,
-      ...config.backchannelLogout,
-      outbound,
-      clock,
-      appId: application.id,
-      rateLimiter,
-      clientAddressOf,
-      perAddress: config.rateLimits.backchannelLogoutPerAddress,
+      provisioning,
+      keys,
+      perAddress: config.rateLimits.failedPushesPerAddress,
     }),
-    signIn: { flows, sessions, directory, clock, limits, onDisplaced, authorizationServer, settings, contract, pages, ownPrefix, renewUrl },
-    choose: {
-      flows, sessions, directory, clock, limits, onDisplaced, settings, contract, pages, ownPrefix, renewUrl, authenticate, renewal,
-    },
-    session: { sessions, flows, directory, settings, authenticate, limits, pages, clock, ownPrefix, renewUrl },
+    ...signIn.routes,
     forwardAuth: {
       callers: config.forwardAuth.callers,
       hosts: config.routes.flatMap(({ host }) => host ?? []),
@@ -241,8 +174,7 @@ export async function compose (config: Config, surroundings: Surroundings): Prom
       clearInterval(tidyTimer)
       keyWatch.close()
       await Promise.all([publicApp.close(), operatorApp.close()])
-      await renewal.close()
-      await Promise.all([outbound.close(), provisioning.close()])
+      await Promise.all([signIn.close(), provisioning.close()])
       await storage.close()
     },
   }

@@ -56,6 +56,11 @@ export interface Session {
   readonly revision: number
 }
 
+/** Enough of a session's ref to find its lines in the log and the session in a list. */
+export function shortRef (ref: SessionRef): string {
+  return ref.slice(0, 8)
+}
+
 /** @param id as a cookie holds it, of any form: what isn't an id of ours is the hash of no session */
 export function sessionRefOf (id: string): SessionRef {
   return sha256(id) as SessionRef
