@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { TenantId, UserName } from '../directory/model.ts'
 import { endSessionsIn, listSessions, type SessionFacts } from '../session/list-sessions.ts'
-import type { Session } from '../session/session.ts'
+import { shortRef, type Session } from '../session/session.ts'
 import type { SessionScope } from '../session/session-store.ts'
 import { joinValues } from './join-values.ts'
 import { alignColumns, printJson, printLines } from './print-lines.ts'
@@ -101,7 +101,7 @@ async function endOne (store: WritableStore['storage']['sessions'], ref: string,
 function rowOf ({ ref, tenantId, userName, createdAt, lastSeenAt, endsAt }: SessionFacts, { personal, json }: Command) {
   const time = (at: number): string => new Date(at).toISOString()
   return {
-    ref: json ? ref : ref.slice(0, 8),
+    ref: json ? ref : shortRef(ref),
     tenant: tenantId,
     account: personal ? userName : maskText(userName),
     signedInAt: time(createdAt),

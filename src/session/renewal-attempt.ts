@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { createRandomId } from '../base/random-id.ts'
 import type { Schedule } from '../base/schedule.ts'
 import { nextAttemptAt, renewalDueAt, type SessionLimits } from './life-rules.ts'
-import type { RenewalAttempts, Session, SessionRef, TokenSet } from './session.ts'
+import { shortRef, type RenewalAttempts, type Session, type SessionRef, type TokenSet } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 
 /** What the authorization server said to a renewal. */
@@ -103,7 +103,7 @@ async function ask (deps: RenewalAttemptDeps, taken: Taken): Promise<AttemptOutc
   const { session, before } = taken
   const answer = await deps.askForTokens(session)
   const now = clock.now()
-  const line = { sessionRef: session.ref.slice(0, 8), tenantId: session.tenantId }
+  const line = { sessionRef: shortRef(session.ref), tenantId: session.tenantId }
   switch (answer.kind) {
     case 'renewed': {
       const { tokens } = answer

@@ -5,7 +5,7 @@ import { sendPage } from '../pages/send-page.ts'
 import type { Authenticate } from '../session/authenticate.ts'
 import type { SessionLimits } from '../session/life-rules.ts'
 import { endOwnSession, listOwnSessions } from '../session/list-sessions.ts'
-import type { SessionRef } from '../session/session.ts'
+import { shortRef, type SessionRef } from '../session/session.ts'
 import type { SessionStore } from '../session/session-store.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { fieldOf } from './form-field.ts'
@@ -52,7 +52,7 @@ export const accountRoutes: FastifyPluginAsync<AccountRoutesOptions> = async fun
     const ended = await endOwnSession({ sessions }, session, (fieldOf(request, 'session') ?? '') as SessionRef)
     if (ended !== undefined) {
       const { tenantId, userName } = session
-      const line = { event: 'session.ended-by-owner', sessionRef: ended.ref.slice(0, 8), by: session.ref.slice(0, 8), tenantId, userName }
+      const line = { event: 'session.ended-by-owner', sessionRef: shortRef(ended.ref), by: shortRef(session.ref), tenantId, userName }
       request.log.info(line, 'somebody ended a session of their own')
     }
     // One that is gone by now is as good as ended.

@@ -3,7 +3,7 @@ import { parseReturnTo } from '../base/return-url.ts'
 import { chooseLocation, signInLocation } from '../pages/sign-in-location.ts'
 import type { Authentication } from '../session/authentication.ts'
 import { cookieAttributes, cookieNames } from '../session/cookies.ts'
-import type { Session } from '../session/session.ts'
+import { shortRef, type Session } from '../session/session.ts'
 import { answerRefusal, type AnswerRefusalDeps } from './answer-refusal.ts'
 import { isNavigation } from '../base/request-kind.ts'
 import { seeOther } from './hand-over.ts'
@@ -13,10 +13,10 @@ function sendToChoice (
   deps: AnswerRefusalDeps, request: FastifyRequest, reply: FastifyReply, session: Session, returnTo: string | undefined,
 ): FastifyReply {
   if (returnTo === undefined || !isNavigation(request.headers)) {
-    const log = { sessionRef: session.ref.slice(0, 8) }
+    const log = { sessionRef: shortRef(session.ref) }
     return answerRefusal(deps, request, reply, { reason: 'choice-needed', log, ...(returnTo === undefined ? {} : { returnTo }) })
   }
-  request.log.info({ event: 'choice.needed', sessionRef: session.ref.slice(0, 8) }, 'sent to the choice of a purchase')
+  request.log.info({ event: 'choice.needed', sessionRef: shortRef(session.ref) }, 'sent to the choice of a purchase')
   return seeOther(reply, chooseLocation(deps.ownPrefix, returnTo))
 }
 
@@ -45,7 +45,7 @@ export function turnAway (
   }
   if (authentication.kind === 'refuse') {
     return answerRefusal(deps, request, reply, {
-      ...authentication, log: { sessionRef: authentication.ref.slice(0, 8) }, ...(isPageView ? { returnTo } : {}),
+      ...authentication, log: { sessionRef: shortRef(authentication.ref) }, ...(isPageView ? { returnTo } : {}),
     })
   }
   const { because } = authentication

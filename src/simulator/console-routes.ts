@@ -27,7 +27,7 @@ interface MemberRoute { Params: { code: string, userName: string } }
 interface EnterpriseRoute { Params: { code: string } }
 
 /** The buyer console: plain forms, each a POST that changes the enterprise, pushes, and comes back to the page. */
-export function registerConsole (app: FastifyInstance, parts: ConsoleParts): void {
+export function registerBuyerConsole (app: FastifyInstance, parts: ConsoleParts): void {
   const { state, buyer, faultDesk } = parts
 
   app.get('/', (_request, reply) => showConsole(parts, reply, 200, ''))

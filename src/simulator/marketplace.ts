@@ -6,7 +6,7 @@ import { readView } from '../pages/read-view.ts'
 import { registerAuthorizationServers } from './authorization-server-routes.ts'
 import { createBuyer, type Buyer } from './buyer.ts'
 import { BuyerMistake } from './buyer-mistake.ts'
-import { registerConsole } from './console-routes.ts'
+import { registerBuyerConsole } from './console-routes.ts'
 import { createDeliveries } from './deliveries.ts'
 import { createFaultDesk, type FaultDesk } from './fault-desk.ts'
 import { createInstanceBuyer } from './instance-buyer.ts'
@@ -57,7 +57,7 @@ export async function createMarketplace (options: MarketplaceOptions): Promise<M
   await app.register(formbody)
   const styleSheet = readView('simulator/simulator.css')
   app.get('/simulator.css', (_request, reply) => reply.type('text/css; charset=utf-8').send(styleSheet))
-  registerConsole(app, { state, options, views, buyer, faultDesk })
+  registerBuyerConsole(app, { state, options, views, buyer, faultDesk })
   registerUnifiedLogin(app, { state, options, views })
   registerAuthorizationServers(app, { state, options, views, scheduler })
   registerOrderQuery(app, state, options)

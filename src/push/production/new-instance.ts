@@ -4,7 +4,7 @@ import type { Buyer, OrderKey } from '../../directory/instance.ts'
 import type { InstanceId, Realm } from '../../directory/model.ts'
 import { filled, illegal, present } from '../kit/wire-members.ts'
 import { instanceMessage, type ProductionContext, type ProductionInterface, type ProductionReading } from './production-interface.ts'
-import { expireTime, incidental, instanceId, optional, orderId, orderLineId, productId, testFlag } from './wire-members.ts'
+import { expireTime, incidental, instanceId, optionalOrBlank, orderId, orderLineId, productId, testFlag } from './wire-members.ts'
 
 // The advice of the tables: the first request's businessId becomes the instance's id.
 const businessId = instanceId
@@ -16,8 +16,8 @@ const parametersV1 = z.object({
   businessId,
   productId,
   testFlag,
-  expireTime: optional(expireTime),
-  chargingMode: optional(filled(3)),
+  expireTime: optionalOrBlank(expireTime),
+  chargingMode: optionalOrBlank(filled(3)),
   customerId: filled(100),
   // Mandatory in one copy of the table, optional in another (sync.md §4.1).
   customerName: incidental(filled(64)),

@@ -4,19 +4,19 @@ import { filled } from '../kit/wire-members.ts'
 import { parseWireTime } from '../signature/wire-time.ts'
 
 /** A member that may be left out. A blank is no value either: a V1 query says `productId=` (sync.md §3.1). */
-export function optional<Schema extends z.ZodType> (schema: Schema) {
+export function optionalOrBlank<Schema extends z.ZodType> (schema: Schema) {
   return z.preprocess((value) => (value === '' || value === null ? undefined : value), schema.optional())
 }
 
 /** What nothing depends on: of a wrong form it is left out, since to refuse would cost the seller an order. */
 export function incidental<Schema extends z.ZodType> (schema: Schema) {
-  return optional(schema).catch(undefined)
+  return optionalOrBlank(schema).catch(undefined)
 }
 
 export const instanceId = filled(64).transform((value) => value as InstanceId)
 export const orderId = filled(64)
 export const orderLineId = filled(64)
-export const productId = optional(filled(64))
+export const productId = optionalOrBlank(filled(64))
 
 /** `1` is debugging, `0` or nothing is not (sync.md §4.0). What is neither is refused: a guess could release what was bought. */
 export const testFlag = z.union([z.number(), z.string()]).nullish()
