@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
+import { shortRef } from '../session/session.ts'
 import type { LiveStream, LiveStreams, StreamEnd } from './live-streams.ts'
 import { closeCodes, closeFrame, FrameBoundary } from './web-socket-frames.ts'
 
@@ -56,7 +57,8 @@ class Tunnel implements LiveStream {
   }
 
   end (reason: StreamEnd): void {
-    this.#log.info({ event: 'forward.stream-ended', stream: 'web-socket', reason, sessionRef: this.session?.ref.slice(0, 8) }, 'a WebSocket was closed')
+    const sessionRef = this.session && shortRef(this.session.ref)
+    this.#log.info({ event: 'forward.stream-ended', stream: 'web-socket', reason, sessionRef }, 'a WebSocket was closed')
     this.#streams.remove(this)
     const mayTell = this.#toClient.isHere && !this.#client.writableEnded
     this.#client.unpipe()
