@@ -15,7 +15,7 @@ import { anySession } from '../support/any-session.ts'
 import type { Browser } from '../support/browser.ts'
 import { appId, openTestGateway, wireAccount, type TestGateway } from '../support/build-gateway.ts'
 import { openFakeAuthorizationServer } from '../support/fake-authorization-server.ts'
-import { startGateway } from '../support/forward-gateway.ts'
+import { sessionCookie, startGateway } from '../support/forward-gateway.ts'
 import { createPush, statusPush } from '../support/instance-pushes.ts'
 import { accountsPush } from '../support/directory-pushes.ts'
 import { lihua, storedSession, until } from '../support/signed-in.ts'
@@ -29,8 +29,9 @@ class FakeStream implements LiveStream {
   readonly isEndless: boolean
   readonly ends: StreamEnd[] = []
 
-  constructor (ref: string, tenantId = 'tenant-1', isEndless = true) {
-    this.session = anySession({ ref: ref as SessionRef, tenantId: tenantId as TenantId })
+  /** @param ref `undefined`: on a public path */
+  constructor (ref: string | undefined, tenantId = 'tenant-1', isEndless = true) {
+    this.session = ref === undefined ? undefined : anySession({ ref: ref as SessionRef, tenantId: tenantId as TenantId })
     this.isEndless = isEndless
   }
 
@@ -144,14 +145,39 @@ t.test('C-35 a store that is away ends nothing at once, and after five seconds w
   t.strictSame(unjudged, [fault, undefined])
 })
 
+t.test('C-35 a WebSocket that nobody could judge for five seconds is told to try again later', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => { mock.timers.reset() })
+  const upstream = await openLiveUpstream(t)
+  let failures = 0
+  const gateway = await startGateway(t, {
+    upstream: new URL(upstream.url),
+    recheck: () => {
+      failures++
+      return Promise.reject(new faults.StorageUnavailable())
+    },
+  })
+  const client = await dialWebSocket(`http://127.0.0.1:${gateway.port}`, { cookie: sessionCookie, origin: 'https://app.example.com' })
+  t.equal(client.status, 101)
+  for (let check = 1; check <= 20; check++) {
+    mock.timers.tick(250)
+    await until(() => failures > check)
+  }
+  client.send('still here')
+  t.equal((await client.next()).payload.toString(), 'still here')
+  mock.timers.tick(250)
+  t.equal(await client.closed(), '1013 storage-unavailable')
+})
+
 t.test('a gateway that stops ends what has no end of its own, then and later', async (t) => {
   const { streams } = openStreams(t)
-  const [tunnel, response, late] = [new FakeStream('a'), new FakeStream('a', 'tenant-1', false), new FakeStream('a')]
-  streams.add(tunnel)
-  streams.add(response)
+  const streamsOf = (isEndless: boolean): FakeStream[] => ['a', undefined].map((ref) => new FakeStream(ref, 'tenant-1', isEndless))
+  const [tunnels, responses, late] = [streamsOf(true), streamsOf(false), streamsOf(true)]
+  for (const stream of [...tunnels, ...responses]) streams.add(stream)
   streams.endEndless()
-  streams.add(late)
-  t.strictSame([tunnel.ends, response.ends, late.ends], [['gateway-closing'], [], ['gateway-closing']])
+  for (const stream of late) streams.add(stream)
+  const closed = [['gateway-closing'], ['gateway-closing']]
+  t.strictSame([tunnels, responses, late].map((some) => some.map(({ ends }) => ends)), [closed, [[], []], closed])
 })
 
 t.test('the end of an event is found however the bytes are cut', async (t) => {
@@ -331,12 +357,13 @@ t.test('C-27 with each notification lost the hard bound is a second', async (t) 
   t.ok(performance.now() - startedAt < second, `${Math.round(performance.now() - startedAt)} ms`)
 })
 
-t.test('a gateway that stops doesn\'t wait for event streams, but for a response', async (t) => {
+t.test('a gateway that stops doesn\'t wait for WebSockets and event streams, public ones among them, but for a response', async (t) => {
   const upstream = await openLiveUpstream(t)
-  const gateway = await openTestGateway(t, { upstream })
+  const gateway = await openTestGateway(t, { upstream, env: { JOINTGATE_ROUTES: '[{ path: /open, access: public }]' } })
   const { cookie } = await signInToNew(t, gateway)
   upstream.answer = events()
-  const stream = await openStream(gateway, '/events', cookie)
+  const streams = [await openStream(gateway, '/events', cookie), await openStream(gateway, '/open/events', '')]
+  const sockets = [await dialWebSocket(gateway.url, { cookie }), await dialWebSocket(gateway.url, { target: '/open/live' })]
   let finish = (): void => {}
   upstream.answer = (_request, response) => {
     response.write('first ')
@@ -345,8 +372,11 @@ t.test('a gateway that stops doesn\'t wait for event streams, but for a response
   const response = await openStream(gateway, '/slow', cookie)
   await until(() => response.text() === 'first ')
   const closed = gateway.close()
-  t.equal(await stream.over, 'broken off')
-  t.equal(stream.text(), 'data: hello\n\n', 'the session has not ended: EventSource goes to another gateway')
+  for (const { over, text } of streams) {
+    t.equal(await over, 'broken off')
+    t.equal(text(), 'data: hello\n\n', 'the session has not ended: EventSource goes to another gateway')
+  }
+  for (const socket of sockets) t.equal(await socket.closed(), '1001 gateway-closing')
   finish()
   t.equal(await response.over, 'whole')
   await closed
