@@ -14,7 +14,7 @@ import {
 } from '../support/forward-gateway.ts'
 import { capitalised, droppedNames, spellingsOf } from '../support/header-spellings.ts'
 import { ManualClock } from '../support/manual-clock.ts'
-import { bindTenant, signIn, storedSession, until } from '../support/signed-in.ts'
+import { bindTenant, signIn, storedSession, tenantId, until } from '../support/signed-in.ts'
 
 async function publishedKeys (gateway: ForwardGateway): Promise<JSONWebKeySet> {
   return (await gateway.app.inject('/_gate/jwks.json')).json()
@@ -188,14 +188,36 @@ t.test('T-06 T-07 C-36 C-37 configured header names are ours as the others are, 
 })
 
 t.test('the configured names hold in the whole gateway', async (t) => {
-  const env = { JOINTGATE_IDENTITY_USER_HEADER: 'Remote-User', JOINTGATE_IDENTITY_ASSERTION_HEADER: 'x-jwt', JOINTGATE_IDENTITY_ACCESS_TOKEN_HEADER: 'x-token' }
+  const env = {
+    JOINTGATE_IDENTITY_TENANT_HEADER: 'X-Company',
+    JOINTGATE_IDENTITY_USER_HEADER: 'Remote-User',
+    JOINTGATE_IDENTITY_NAME_HEADER: 'Remote-Name',
+    JOINTGATE_IDENTITY_ROLE_HEADER: 'Remote-Groups',
+    JOINTGATE_IDENTITY_DEPARTMENT_HEADER: 'x-unit',
+    JOINTGATE_IDENTITY_INSTANCE_HEADER: 'x-purchase',
+    JOINTGATE_IDENTITY_ACCESS_HEADER: 'x-may',
+    JOINTGATE_IDENTITY_ASSERTION_HEADER: 'x-jwt',
+    JOINTGATE_IDENTITY_ACCESS_TOKEN_HEADER: 'x-token',
+  }
   const gateway = await openTestGateway(t, { env: { ...env, JOINTGATE_ROUTES: '[{ path: /api, accessToken: true }]' } })
   const browser = await signIn(gateway, await bindTenant(t, gateway))
-  await browser.open('/api', { headers: { remote_user: 'evil', 'X-Identity-User': 'evil', x_jwt: 'evil' } })
+  const names = Object.values(env).map((name) => name.toLowerCase())
+  const evil = Object.fromEntries([...names.map((name) => name.replaceAll('-', '_')), ...names, 'X-Identity-User'].map((name) => [name, 'evil']))
+  await browser.open('/api', { headers: evil })
   const seen = gateway.upstream.requests.at(-1)?.headers ?? {}
-  t.match(seen, { 'remote-user': 'lihua', 'x-jwt': /^ey/, 'x-token': /^access-canary/, 'x-identity-role': 'user' })
+  t.match(seen, {
+    'x-company': tenantId,
+    'remote-user': 'lihua',
+    'remote-name': encodeURIComponent('李华'),
+    'remote-groups': 'user',
+    'x-unit': '10000',
+    'x-purchase': 'instance-1',
+    'x-may': 'full',
+    'x-jwt': /^ey/,
+    'x-token': /^access-canary/,
+  })
   t.notMatch(JSON.stringify(seen), 'evil')
-  t.notOk('x-identity-user' in seen || 'x-identity-assertion' in seen)
+  t.strictSame(Object.keys(seen).filter((name) => name.startsWith('x-identity-')), [])
 })
 
 t.test('T-38 the access token goes to routes that ask for it and nowhere else: no other route, no public one, no log; never a client\'s', async (t) => {
