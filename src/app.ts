@@ -15,6 +15,7 @@ import { verifyRoutes, type VerifyRoutesOptions } from './forward/verify-routes.
 import { answerFault } from './pages/answer-fault.ts'
 import { assets } from './pages/assets.ts'
 import { refuseUnreadable } from './pages/refuse-unreadable.ts'
+import { endFormsInTime, leaveUnreadBodies } from './pages/unread-bodies.ts'
 import { pushRoutes, type PushRoutesOptions } from './push/routes.ts'
 import { answerRefusal } from './sign-in/answer-refusal.ts'
 import { accountRoutes, type AccountRoutesOptions } from './sign-in/account-routes.ts'
@@ -80,6 +81,8 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
   app.addHook('preClose', async () => { closeAnsweredConnections(app) })
   // What nobody below caught: a page or a problem body with a support code.
   app.setErrorHandler(onFault)
+  // An answer that doesn't wait for the request's body is the last one on its connection.
+  app.addHook('onSend', leaveUnreadBodies)
   // First of all: an address that two servers could read differently gets no further.
   await app.register(canonicalPath, { ownPrefix })
   // To write cookies. They are parsed for our own pages only; authentication and the forwarder read the header by themselves.
@@ -95,6 +98,7 @@ export async function buildApp (services: AppServices): Promise<FastifyInstance>
   await app.register(async (pages) => {
     pages.removeAllContentTypeParsers()
     pages.addHook('onRequest', async (request) => { request.cookies = pages.parseCookie(request.headers.cookie ?? '') })
+    pages.addHook('onRequest', endFormsInTime)
     await pages.register(formbody, { bodyLimit: largestForm })
     // Nobody begins sign-ins by the hundred.
     pages.addHook('onRequest', limitSignIn(services.signInLimits))

@@ -1,4 +1,4 @@
-import { responseHeadersOf, type UpstreamHeaders } from './response-headers.ts'
+import type { UpstreamHeaders } from './response-headers.ts'
 
 /** What node lets into a status line and into a header; undici decodes the upstream's reason as UTF-8. */
 const safe = /^[\t\x20-\x7e\x80-\xff]*$/
@@ -7,9 +7,12 @@ export function isHeaderSafe (text: string): boolean {
   return safe.test(text)
 }
 
-/** A `103` as it goes to the client: with what its final response may have, too (RFC 8297 §2). */
-export function hintHeadOf (upstream: UpstreamHeaders): string {
-  const { headers } = responseHeadersOf(upstream)
+/**
+ * A `103` as it goes to the client: with what its final response may have, too (RFC 8297 §2).
+ *
+ * @param headers flat, as of a response to the client
+ */
+export function hintHeadOf (headers: readonly (string | readonly string[])[]): string {
   let head = 'HTTP/1.1 103 Early Hints\r\n'
   for (let index = 0; index < headers.length; index += 2) {
     const name = String(headers[index])

@@ -3,7 +3,7 @@ import type { UpstreamAddress } from './upstreams/upstream-address.ts'
 export type RewriteLocation = (location: string) => string
 
 /** A URL with an authority, with or without a scheme (RFC 3986 §4.2). Nobody means one with a user in it, so that is no match. */
-const withAuthority = /^(?:https?:)?\/\/([^/?#\\@]*)(.*)$/i
+const withAuthority = /^(?:https?:)?\/\/([^/?#\\@]*)((?:[/?#].*)?)$/i
 
 /**
  * An address that names a server behind the gateway, as the browser can reach it. A server knows itself by the `Host` that it gets, and by

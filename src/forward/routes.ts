@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
@@ -8,14 +7,17 @@ import type { Recheck } from '../session/authenticate.ts'
 import type { StoreChanges } from '../session/store-changes.ts'
 import { answerVerdict, type AnswerVerdict } from './answer-verdict.ts'
 import { isOwnPath, pathOf } from './canonical-path.ts'
-import { dispatch, type DispatchOptions } from './dispatch.ts'
+import { dispatch } from './dispatch.ts'
+import type { ExchangeOptions } from './exchange-options.ts'
 import { answerExpectations } from './expectations.ts'
 import { allowEveryMethod } from './every-method.ts'
 import { createAccessJudge, type AccessJudgeOptions } from './judge-access.ts'
 import { openLiveStreams } from './live-streams.ts'
 import { judgeHandshake, webSocketVersion } from './opening-handshake.ts'
+import { createPipelinedTurns } from './pipelined-turns.ts'
 import { createRequestHeaders } from './request-headers.ts'
 import { createLocationRewrite } from './rewrite-location.ts'
+import { openStalledClients } from './stalled-clients.ts'
 import { acceptUpgrades, isUpgrade } from './upgrade.ts'
 import type { FindRoute, Route } from './route-table.ts'
 import type { UpstreamAddress } from './upstreams/upstream-address.ts'
@@ -53,23 +55,26 @@ export const forwardRoutes: FastifyPluginAsync<ForwardRoutesOptions> = async fun
     recheck: options.recheck,
     onUnjudged: (err, ref) => { app.log.error({ event: 'forward.session-unjudged', sessionRef: ref.slice(0, 8), err }, 'a session could not be judged') },
   })
+  const stalledClients = openStalledClients()
   app.addHook('preClose', async () => { streams.endEndless() })
   app.addHook('onClose', async () => {
     streams.close()
+    stalledClients.close()
     await upstreams.destroy()
   })
   const buildHeaders = createRequestHeaders(options.publicUrl, options.clientAddressOf, options.identities.headerNames)
   const judgeAccess = createAccessJudge(options)
+  const turnOf = createPipelinedTurns()
 
   // The table makes few routes and keeps them.
-  const prepared = new Map<Route, DispatchOptions>()
+  const prepared = new Map<Route, ExchangeOptions>()
 
-  function prepare (route: Route): DispatchOptions {
+  function prepare (route: Route): ExchangeOptions {
     let ready = prepared.get(route)
     if (ready === undefined) {
       const { upstream, timeoutSeconds } = route
       const rewriteLocation = options.rewriteLocation ? createLocationRewrite(options.publicUrl, upstream) : undefined
-      ready = { group: upstreams.groupOf(upstream), streams, timeoutSeconds, rewriteLocation }
+      ready = { group: upstreams.groupOf(upstream), streams, stalledClients, timeoutSeconds, rewriteLocation }
       prepared.set(route, ready)
     }
     return ready
@@ -79,15 +84,23 @@ export const forwardRoutes: FastifyPluginAsync<ForwardRoutesOptions> = async fun
     refuseUnforwardable(request, reply, options.ownPrefix)
     const { headers, raw } = request
     const route = options.findRoute(headers.host, pathOf(raw.url ?? ''))
-    // A pipelined request waits for its turn: it may follow the sign-out that ends its session (T-13). If the client goes
-    // meanwhile, this is never continued.
-    if (reply.raw.socket === null) await once(reply.raw, 'socket')
+    if (reply.raw.socket === null) await turnOf(raw, reply.raw)
     const verdict = await judgeAccess({ method: request.method, headers, isWebSocket: isUpgrade(raw) }, route)
     if (verdict.kind !== 'pass') {
       await answerVerdict(options, request, reply, verdict)
       return
     }
-    await dispatch(prepare(route), request, reply, buildHeaders(request, verdict.identity), verdict.session)
+    const outcome = await dispatch(prepare(route), request, reply, buildHeaders(request, verdict.identity), verdict.session)
+    if (outcome === 'session-ended') await answerLoss(request, reply, route)
+  }
+
+  /** The session has ended before the application answered, which may have acted on the request or not. */
+  async function answerLoss (request: FastifyRequest, reply: FastifyReply, route: Route): Promise<void> {
+    const { method, headers, raw } = request
+    const verdict = await judgeAccess({ method, headers, isWebSocket: isUpgrade(raw) }, route)
+    // It could not be judged for a while, and now it can.
+    if (verdict.kind === 'pass') throw new faults.StorageUnavailable()
+    await answerVerdict(options, request, reply, verdict)
   }
 
   app.route({

@@ -51,6 +51,7 @@ const stepsAfterFault: Readonly<Record<FaultCode, NextStep>> = {
   GW_REQUEST_UPGRADE_REFUSED: 'none',
   GW_REQUEST_HEADERS_TOO_LARGE: 'try-again',
   GW_REQUEST_INVALID: 'open-application',
+  GW_REQUEST_STALLED: 'open-application',
   GW_REQUEST_NOT_FOUND: 'open-application',
   GW_REQUEST_NOT_FORWARDED: 'try-again',
   GW_INTERNAL: 'try-again',

@@ -1,37 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { EventEmitter, once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { requestText, sessionCookie, startGateway, startRawUpstream, startUpstream, statusOfAnswer, talk, valuesOf } from '../support/forward-gateway.ts'
-
-/** A client that the test leads step by step. */
-function dial (port: number): Socket & { received: string, until (part: string): Promise<void> } {
-  const socket = connect(port, '127.0.0.1')
-  const client = Object.assign(socket, {
-    received: '',
-    async until (part: string) { while (!client.received.includes(part)) await once(socket, 'data') },
-  })
-  return client.on('data', (chunk: Buffer) => { client.received += chunk.toString('latin1') }).on('error', () => {})
-}
-
-type Exchange = [req: IncomingMessage, res: ServerResponse]
-
-/** An upstream whose answers the test gives itself, as they come. */
-function manualAnswers (): { answer: (req: IncomingMessage, res: ServerResponse) => void, next: () => Promise<Exchange> } {
-  const arrivals = new EventEmitter()
-  const arrived: Exchange[] = []
-  return {
-    answer: (req, res) => {
-      arrived.push([req, res])
-      arrivals.emit('arrival')
-    },
-    next: async () => {
-      if (arrived.length === 0) await once(arrivals, 'arrival')
-      return arrived.shift() as Exchange
-    },
-  }
-}
+import { dial, manualAnswers } from '../support/step-by-step.ts'
 
 t.test('a response streams: the client has its first part before the upstream writes the second', async (t) => {
   const { answer, next } = manualAnswers()

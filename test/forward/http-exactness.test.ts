@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createLocationRewrite } from '../../src/forward/rewrite-location.ts'
 import { requestText, sessionCookie, startGateway, startRawUpstream, startUpstream, statusOfAnswer, talk, valuesOf } from '../support/forward-gateway.ts'
+import { dial } from '../support/step-by-step.ts'
 
 /** An upstream that answers each request with these bytes, whatever it is. */
 function startSaying (t: Test, answerTo: (head: string) => string): Promise<URL> {
@@ -10,16 +10,6 @@ function startSaying (t: Test, answerTo: (head: string) => string): Promise<URL>
     const head = chunk.toString('latin1')
     if (/^[A-Z]+ /.test(head)) socket.write(answerTo(head), 'latin1')
   }))
-}
-
-/** A client that the test leads step by step. */
-function dial (port: number): Socket & { received: string, until (part: string): Promise<void> } {
-  const socket = connect(port, '127.0.0.1')
-  const client = Object.assign(socket, {
-    received: '',
-    async until (part: string) { while (!client.received.includes(part)) await once(socket, 'data') },
-  })
-  return client.on('data', (chunk: Buffer) => { client.received += chunk.toString('latin1') }).on('error', () => {})
 }
 
 const headOf = (answer: string): string[] => (answer.split('\r\n\r\n')[0] ?? '').split('\r\n')
@@ -88,6 +78,7 @@ t.test('T-35 103 Early Hints reach an HTTP/1.1 client, scrubbed like an answer; 
       'HTTP/1.1 103 Early Hints', 'link: </d.css>', '', '',
     ].join('\r\n'), method)
     t.match(answer, /HTTP\/1.1 200 OK\r\n(?![^]*link)[^]*\r\n\r\nok$/)
+    t.match(gateway.warnings.pop(), /"forward.cookie-refused"/, 'and it is told of')
   }
   const old = await talk(gateway.port, `GET /a HTTP/1.0\r\ncookie: ${sessionCookie}\r\n\r\n`)
   t.match(old, /^HTTP\/1.1 200 OK\r\n[^]*ok$/, 'HTTP/1.0 knows none')
@@ -149,7 +140,7 @@ t.test('a Location that names a server behind the gateway names the public URL a
   for (const own of ['http://a.internal', 'http://A.Internal:80', 'https://a.internal', 'https://b.internal', 'https://b.internal:443', 'http://[fd00::1]:3000', 'http://localhost']) {
     t.equal(rewrite(`${own}/x`), 'https://app.example.com:8443/x', own)
   }
-  for (const other of ['http://a.internal:8080/', 'http://b.internal:80/', 'http://c.internal/', 'http://localhost:3000/']) t.equal(rewrite(other), other)
+  for (const other of ['http://a.internal:8080/', 'http://b.internal:80/', 'http://c.internal/', 'http://localhost:3000/', 'http://a.internal@evil.com/', 'http://a.internal:80@evil.com', 'http://a.internal\\@evil.com/']) t.equal(rewrite(other), other)
 })
 
 t.test('ranges, validators, Date and Server come through as they are, and nothing is added twice', async (t) => {

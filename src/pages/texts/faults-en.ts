@@ -61,6 +61,11 @@ export const faultsInEnglish: PageTexts['faults'] = {
     whatHappened: 'A part of the request is missing or malformed.',
     whatToDo: 'Go back, load the page again and repeat what you did.',
   },
+  GW_REQUEST_STALLED: {
+    title: 'The request did not arrive',
+    whatHappened: 'The rest of the request, such as a file, did not come in time.',
+    whatToDo: 'Check your connection. Before you repeat an order or a payment, look whether it went through.',
+  },
   GW_REQUEST_NOT_FOUND: {
     title: 'There is no page here',
     whatHappened: 'The address may be mistyped, or the page has moved.',

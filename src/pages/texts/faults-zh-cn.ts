@@ -61,6 +61,11 @@ export const faultsInChinese: PageTexts['faults'] = {
     whatHappened: '请求中缺少某些内容，或其格式不正确。',
     whatToDo: '请返回上一页，重新加载后再操作一次。',
   },
+  GW_REQUEST_STALLED: {
+    title: '请求未能送达',
+    whatHappened: '请求的其余内容（例如上传的文件）没有及时到达。',
+    whatToDo: '请检查网络连接。在重复提交订单或付款之前，请先查看是否已经成功。',
+  },
   GW_REQUEST_NOT_FOUND: {
     title: '此处没有页面',
     whatHappened: '地址可能有误，或页面已移动。',
