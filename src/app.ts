@@ -18,28 +18,24 @@ import { refuseUnreadable } from './pages/refuse-unreadable.ts'
 import { endFormsInTime, leaveUnreadBodies } from './pages/unread-bodies.ts'
 import { pushRoutes, type PushRoutesOptions } from './push/routes.ts'
 import { answerRefusal } from './sign-in/answer-refusal.ts'
-import { accountRoutes, type AccountRoutesOptions } from './sign-in/account-routes.ts'
-import { backchannelLogoutRoutes, type BackchannelLogoutOptions } from './sign-in/backchannel-logout-routes.ts'
-import { callbackRoutes, type CallbackRoutesOptions } from './sign-in/callback-routes.ts'
-import { chooseRoutes, type ChooseRoutesOptions } from './sign-in/choose-routes.ts'
-import { confirmRoutes, type ConfirmRoutesOptions } from './sign-in/confirm-routes.ts'
-import { limitSignIn, type LimitSignInOptions } from './sign-in/limit-sign-in.ts'
-import { sessionRoutes, type SessionRoutesOptions } from './sign-in/session-routes.ts'
-import { startRoutes, type StartRoutesOptions } from './sign-in/start-routes.ts'
+import { accountRoutes } from './sign-in/account-routes.ts'
+import { backchannelLogoutRoutes } from './sign-in/backchannel-logout-routes.ts'
+import { callbackRoutes } from './sign-in/callback-routes.ts'
+import { chooseRoutes } from './sign-in/choose-routes.ts'
+import { confirmRoutes } from './sign-in/confirm-routes.ts'
+import { limitSignIn } from './sign-in/limit-sign-in.ts'
+import { sessionRoutes } from './sign-in/session-routes.ts'
+import { startRoutes } from './sign-in/start-routes.ts'
 import { turnAway } from './sign-in/turn-away.ts'
+import type { SignInRoutesOptions } from './sign-in/wire-sign-in.ts'
 import { createLogController, type LogOptions } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-log.ts'
 
 /** Everything the routes need, made by `compose.ts`. */
-export interface AppServices {
+export interface AppServices extends SignInRoutesOptions {
   readonly logger: LogOptions
   readonly clientAddressOf: ClientAddressOf
   readonly push: PushRoutesOptions
-  readonly signIn: StartRoutesOptions & CallbackRoutesOptions & ConfirmRoutesOptions
-  readonly choose: ChooseRoutesOptions
-  readonly session: SessionRoutesOptions & AccountRoutesOptions
-  readonly signInLimits: LimitSignInOptions
-  readonly backchannelLogout: BackchannelLogoutOptions
   readonly forward: Omit<ForwardRoutesOptions, 'clientAddressOf' | 'ownPrefix' | keyof AnswerVerdict>
   readonly forwardAuth: Pick<VerifyRoutesOptions, 'callers' | 'hosts'>
   readonly signingKeys: Pick<SigningKeys, 'jwks' | 'historicalJwks'>

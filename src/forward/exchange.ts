@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { codeOf, faults } from '../base/coded-errors.ts'
+import { shortRef } from '../session/session.ts'
 import { breakOff } from './break-off.ts'
 import { endEvent, EventBoundary } from './event-boundary.ts'
 import { Http2Response } from './http2-response.ts'
@@ -111,7 +112,7 @@ export class Exchange implements Dispatcher.DispatchHandler, LiveStream, Exchang
   end (reason: StreamEnd): void {
     this.#leave()
     if (this.#isOver || this.#outgoing.writableFinished) return
-    const sessionRef = this.session?.ref.slice(0, 8)
+    const sessionRef = this.session && shortRef(this.session.ref)
     const { headersSent } = this.#outgoing
     const stream = this.isEndless ? 'events' : headersSent ? 'response' : 'request'
     this.#request.log.info({ event: 'forward.stream-ended', stream, reason, sessionRef }, 'what was under way was broken off')

@@ -5,6 +5,7 @@ import type { ClientAddressOf } from '../base/client-address.ts'
 import { faults } from '../base/coded-errors.ts'
 import type { Recheck } from '../session/authenticate.ts'
 import type { StoreChanges } from '../session/store-changes.ts'
+import { shortRef } from '../session/session.ts'
 import { answerVerdict, type AnswerVerdict } from './answer-verdict.ts'
 import { isOwnPath, pathOf } from './canonical-path.ts'
 import { dispatch } from './dispatch.ts'
@@ -53,7 +54,7 @@ export const forwardRoutes: FastifyPluginAsync<ForwardRoutesOptions> = async fun
   const streams = openLiveStreams({
     changes: options.changes,
     recheck: options.recheck,
-    onUnjudged: (err, ref) => { app.log.error({ event: 'forward.session-unjudged', sessionRef: ref.slice(0, 8), err }, 'a session could not be judged') },
+    onUnjudged: (err, ref) => { app.log.error({ event: 'forward.session-unjudged', sessionRef: shortRef(ref), err }, 'a session could not be judged') },
   })
   const stalledClients = openStalledClients()
   app.addHook('preClose', async () => { streams.endEndless() })
