@@ -347,6 +347,30 @@ t.test('two gateways that sweep the push log at once forget each record once, an
   t.equal(await one.pushLog.sweep(0, 100), 0)
 })
 
+t.test('a gateway that sweeps between another one\'s two looks makes it forget nothing more', async (t) => {
+  const connection = openRedisConnection(t, server)
+  const one = openRedisStorage(connection, box, new ManualClock())
+  for (let at = 0; at < 30; at++) await one.pushLog.append(anyRecord({ content: Buffer.alloc(10) }))
+  const { keys, reads } = connection
+  const ofLog = new Set(['bytes', 'numbers'].map((name) => keys.own('push-log', name)))
+  let looks = 0
+  const interrupted = <Rest extends readonly unknown[], Result> (look: (key: string, ...rest: Rest) => Promise<Result>) =>
+    async (key: string, ...rest: Rest): Promise<Result> => {
+      const seen = await look(key, ...rest)
+      if (ofLog.has(key) && looks++ === 0) await one.pushLog.sweep(0, 100)
+      return seen
+    }
+  const other = openBeside(t, connection, {
+    reads: Object.assign(Object.create(reads) as typeof reads, {
+      get: interrupted((key) => reads.get(key)),
+      zrangebyscore: interrupted((key, ...rest: [string, string, 'LIMIT', number, number]) => reads.zrangebyscore(key, ...rest)),
+    }),
+  })
+  await other.pushLog.sweep(0, 100)
+  t.ok(looks >= 2)
+  t.same(await one.pushLog.range(), { first: 21, last: 30 })
+})
+
 t.test('a record that was moved to another number does not open there', async (t) => {
   const connection = openRedisConnection(t, server)
   const { pushLog } = openRedisStorage(connection, box, new ManualClock())

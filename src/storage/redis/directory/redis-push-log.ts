@@ -89,9 +89,11 @@ export function openRedisPushLog (connection: RedisConnection, box: SealedBox, c
 
   /** Of the oldest records those that must go, some of them; a number whose record may still come is passed over. */
   const listOver = async (before: number, maximumBytes: number): Promise<IndexEntry[]> => {
+    const oldest = await index.list(0, entriesAtOnce)
+    // Read after the list: what another gateway removes in between makes us remove less, never more, than there is too much of.
     let bytes = await index.bytes()
     const over: IndexEntry[] = []
-    for (const entry of await index.list(0, entriesAtOnce)) {
+    for (const entry of oldest) {
       if (entry.receivedAt >= before && bytes <= maximumBytes) break
       over.push(entry)
       bytes -= entry.bytes
