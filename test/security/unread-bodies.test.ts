@@ -18,6 +18,17 @@ t.test('who is turned away before the body is here gets the answer and no more o
   other.destroy()
 })
 
+t.test('who is still sending when turned away reads the answer: no reset overtakes it (RFC 9112 §9.6)', async (t) => {
+  const gateway = await openTestGateway(t)
+  const client = dial(Number(new URL(gateway.url).port))
+  const length = 8 << 20
+  client.write(`POST /orders HTTP/1.1\r\nhost: a\r\naccept: application/json\r\ncontent-length: ${length + 1}\r\n\r\n`)
+  client.write(Buffer.alloc(length))
+  await client.gone
+  t.match(client.received, /^HTTP\/1\.1 401 /)
+  t.equal(client.errored, null)
+})
+
 t.test('a form that does not come is not waited for longer than ten seconds', async (t) => {
   const gateway = await openTestGateway(t)
   mock.timers.enable({ apis: ['setTimeout'] })
