@@ -9,6 +9,7 @@ import { Secret } from '../base/secret.ts'
 import { compose } from '../compose.ts'
 import { loadConfig, type Config } from '../config/load-config.ts'
 import { openDemoWorld, type DemoWorld } from '../simulator/demo-world.ts'
+import { crashSignals } from './crash-signals.ts'
 import { renderDemoGuide } from './demo-guide.ts'
 
 export interface DemoPorts {
@@ -30,7 +31,7 @@ export interface Demo {
 /** Runs the demo until somebody stops it, and prints one screen that says what to click. */
 export async function demo (): Promise<void> {
   const { config, world, envFile, close } = await openDemo({ gateway: 8080, operator: 8081, simulator: 8082, application: 8083 })
-  closeWithGrace({ delay: 5_000 }, close)
+  closeWithGrace({ delay: 5_000, skip: [...crashSignals] }, close)
   process.stdout.write(renderDemoGuide(config, world, envFile))
 }
 

@@ -117,6 +117,23 @@ t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker,
   t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
 })
 
+t.test('C-64: a worker that goes wrong below JavaScript dies of it, and another one takes its place', { timeout: 60_000 }, async (t) => {
+  // A function of V8 that takes whatever it is given for a text.
+  const crash = 'setFlagsFromString("--allow-natives-syntax");new Function("%25AbortJS(1)")()'
+  const preload = `data:text/javascript,import { setFlagsFromString } from "node:v8";process.on("SIGURG",()=>{${crash}})`
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()), preload)
+  t.teardown(() => {
+    for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
+    gateway.child.kill('SIGKILL')
+  })
+  await gateway.logged('gateway.started')
+  const [worker = 0] = gateway.workers()
+  process.kill(worker, 'SIGURG')
+  t.match(await gateway.logged('worker.ended'), { level: 'error', pid: worker, signal: /^SIG(ILL|TRAP|ABRT|SEGV)$/ })
+  const { publicAddress } = await gateway.logged('worker.started')
+  t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
+})
+
 t.test('C-64: one that the supervisor did not catch ends them all', async (t) => {
   const preload = 'data:text/javascript,process.on("SIGURG",()=>{Promise.reject(new Error("planted"))})'
   const gateway = startJointgate(['serve'], serveVariables(t.testdir()), preload)

@@ -3,7 +3,9 @@ import { systemClock } from '../../base/clock.ts'
 import { compose, type Gateway } from '../../compose.ts'
 import { loadConfig, processSources, type Config } from '../../config/load-config.ts'
 import { replaySources, type ConfigFiles } from '../../config/recorded-sources.ts'
+import { rehearseHttp } from '../../forward/rehearse-http.ts'
 import { UnsafeStorageError } from '../../storage/unsafe-storage-error.ts'
+import { crashSignals } from '../crash-signals.ts'
 import { exitCodes, printComplaints } from '../report.ts'
 import { leaveGently } from './leave-gently.ts'
 import { openWorkerLink, type Orders, type WorkerLink } from './worker-link.ts'
@@ -27,6 +29,7 @@ export async function runWorker (): Promise<void> {
   const gateway = await composeOrComplain(config, link)
   if (gateway === undefined) process.exit(exitCodes.config)
   orders = takeOrders(gateway, link)
+  await rehearseHttp()
   // Copies: Fastify writes into what it is given, and the config is frozen.
   const operatorAddress = await gateway.operatorApp.listen({ ...config.listen.operator })
   const publicAddress = await gateway.publicApp.listen({ ...config.listen.public })
@@ -41,7 +44,7 @@ function takeOrders (gateway: Gateway, link: WorkerLink): Orders {
     return closing
   }
   let isStopping = false
-  const { close: stop } = closeWithGrace({ delay: stopMs, logger: log, skip: ['SIGHUP'] }, async ({ err }) => {
+  const { close: stop } = closeWithGrace({ delay: stopMs, logger: log, skip: ['SIGHUP', ...crashSignals] }, async ({ err }) => {
     isStopping = true
     if (err !== undefined) log.fatal({ event: 'gateway.failed', err }, 'stopping after a fault that nobody caught')
     await close()

@@ -5,6 +5,7 @@ import { recordSources, type ConfigFiles } from '../../config/recorded-sources.t
 import { configWarnings } from '../../config/warnings.ts'
 import { nameOfUpstream } from '../../forward/upstreams/upstream-address.ts'
 import { createPlainLog } from '../../telemetry/plain-log.ts'
+import { crashSignals } from '../crash-signals.ts'
 import { exitCodes, printComplaints } from '../report.ts'
 import { complaintsAboutReload } from './may-reload.ts'
 import { startWorkers, type Addresses, type WorkerGroup } from './worker-group.ts'
@@ -89,7 +90,7 @@ class Supervisor {
   #handleSignals (): void {
     const logger = { error: (message: unknown) => { this.#log('error', { event: 'gateway.stop-forced' }, String(message)) } }
     // A little longer than the workers give their requests.
-    closeWithGrace({ delay: stopMs + 2_000, logger, skip: ['SIGHUP', 'beforeExit'] }, async ({ err, signal }) => {
+    closeWithGrace({ delay: stopMs + 2_000, logger, skip: ['SIGHUP', 'beforeExit', ...crashSignals] }, async ({ err, signal }) => {
       this.#isStopping = true
       if (err === undefined) this.#log('info', { event: 'gateway.stopping', signal }, 'stopping')
       else this.#log('fatal', { event: 'gateway.failed', err }, 'stopping after a fault that nobody caught')
