@@ -8,6 +8,7 @@ import type { StoredSigningKey } from '../../src/base/signing-key-store.ts'
 import type { AppId, InstanceId, Principal, TenantId, UserName } from '../../src/directory/model.ts'
 import { canonicalPath } from '../../src/forward/canonical-path.ts'
 import { IdentityCache } from '../../src/forward/identity-cache.ts'
+import { rehearseHttp } from '../../src/forward/rehearse-http.ts'
 import { createRouteTable } from '../../src/forward/route-table.ts'
 import { upstreamLists } from '../../src/forward/upstreams/upstreams.ts'
 import { forwardRoutes } from '../../src/forward/routes.ts'
@@ -87,4 +88,5 @@ await app.register(forwardRoutes, {
   refuseRole: async (_request, reply) => reply.code(500).send(),
   refuseOrigin: async (_request, reply) => reply.code(500).send(),
 })
+await rehearseHttp()
 await app.listen({ host: '127.0.0.1', port: Number(port) })

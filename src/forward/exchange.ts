@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { codeOf, faults } from '../base/coded-errors.ts'
+import type { Place } from '../base/roster.ts'
 import { shortRef } from '../session/session.ts'
 import { breakOff } from './break-off.ts'
 import { endEvent, EventBoundary } from './event-boundary.ts'
@@ -45,6 +46,8 @@ export class Exchange implements Dispatcher.DispatchHandler, LiveStream, Exchang
   readonly #body: RequestBody
   readonly #resolve: ExchangeParts['resolve']
   readonly #reject: ExchangeParts['reject']
+  #amongStreams: Place | undefined
+  #amongStalled: Place | undefined
   #controller: Dispatcher.DispatchController | undefined
   #isOver = false
   #isResponseBegun = false
@@ -81,15 +84,15 @@ export class Exchange implements Dispatcher.DispatchHandler, LiveStream, Exchang
     const { method, raw: { url: path = '/' } } = this.#request
     const body = this.#body.source()
     // Not only from the response on: a session may end while a body is sent, or while the application thinks (T-13).
-    streams.add(this)
-    if (body !== null) stalledClients.add(this)
+    this.#amongStreams = streams.add(this)
+    if (body !== null) this.#amongStalled = stalledClients.add(this)
     const upgrade = isUpgrade(this.#incoming) ? 'websocket' : null
     group.dispatch({ method, path, headers, body, upgrade, headersTimeout: timeoutSeconds * 1000 }, this)
   }
 
   #leave (): void {
-    this.#options.streams.remove(this)
-    this.#options.stalledClients.remove(this)
+    this.#amongStreams?.leave()
+    this.#amongStalled?.leave()
   }
 
   clientHasGone (): void {
@@ -174,9 +177,9 @@ export class Exchange implements Dispatcher.DispatchHandler, LiveStream, Exchang
     const isPlain = upstream['content-encoding'] === undefined
     if (!isPlain || !String(upstream['content-type']).startsWith('text/event-stream')) return
     // As what has no end it is judged at once and ends with the gateway.
-    this.#options.streams.remove(this)
+    this.#amongStreams?.leave()
     this.#events = new EventBoundary()
-    this.#options.streams.add(this)
+    this.#amongStreams = this.#options.streams.add(this)
   }
 
   onRequestUpgrade (_controller: Dispatcher.DispatchController, status: number, upstream: UpstreamHeaders, stream: Duplex): void {
@@ -204,7 +207,7 @@ export class Exchange implements Dispatcher.DispatchHandler, LiveStream, Exchang
     if (this.#outgoing.write(chunk)) return
     controller.pause()
     this.#isHeldBack = true
-    this.#options.stalledClients.add(this)
+    this.#amongStalled ??= this.#options.stalledClients.add(this)
     this.#outgoing.once('drain', () => {
       this.#isHeldBack = false
       controller.resume()

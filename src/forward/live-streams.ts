@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { Roster, type Place } from '../base/roster.ts'
 import type { AccessRefusal } from '../directory/refusal.ts'
 import type { KnownSession, Recheck } from '../session/authenticate.ts'
 import type { Authentication, LoginReason } from '../session/authentication.ts'
@@ -22,9 +23,8 @@ export interface LiveStream {
 }
 
 export interface LiveStreams {
-  add (stream: LiveStream): void
-  /** It is over by itself, or was ended. */
-  remove (stream: LiveStream): void
+  /** To be left when it is over by itself, and when it was ended. */
+  add (stream: LiveStream): Place
   readonly size: number
   /** The gateway stops: ends what would never end, at once and from now on. */
   endEndless (): void
@@ -51,10 +51,32 @@ const judgedAtOnce = 100
 
 interface Watch {
   readonly session: KnownSession
-  readonly streams: Set<LiveStream>
+  readonly entries: Roster<Entry>
   state: 'idle' | 'checking' | 'check-again'
   unanswered: number
   fault: unknown
+}
+
+/** A stream, and where it is for now. */
+class Entry implements Place {
+  readonly stream: LiveStream
+  #place: Place | undefined
+  #onLeave: (() => void) | undefined
+
+  constructor (stream: LiveStream) {
+    this.stream = stream
+  }
+
+  moveTo (entries: Roster<Entry>, onLeave?: () => void): void {
+    this.#place?.leave()
+    this.#place = entries.add(this)
+    this.#onLeave = onLeave
+  }
+
+  leave (): void {
+    this.#place?.leave()
+    this.#onLeave?.()
+  }
 }
 
 /**
@@ -63,34 +85,36 @@ interface Watch {
  */
 export function openLiveStreams ({ changes, recheck, onUnjudged }: LiveStreamsOptions): LiveStreams {
   // Most responses are over before anybody asks: what it costs them is to be in here for a moment.
-  const fresh = new Set<LiveStream>()
+  const fresh = new Roster<Entry>()
   const watches = new Map<SessionRef, Watch>()
   // Nobody's: they end with the gateway only.
-  const anonymous = new Set<LiveStream>()
+  const anonymous = new Roster<Entry>()
   let isClosing = false
 
-  function watchOf (stream: LiveStream, session: KnownSession): Watch {
+  function watchOf (entry: Entry, session: KnownSession): Watch {
     let watch = watches.get(session.ref)
     if (watch === undefined) {
-      watch = { session, streams: new Set(), state: 'idle', unanswered: 0, fault: undefined }
+      watch = { session, entries: new Roster(), state: 'idle', unanswered: 0, fault: undefined }
       watches.set(session.ref, watch)
     }
-    watch.streams.add(stream)
+    const { entries } = watch
+    entry.moveTo(entries, () => { if (entries.size === 0) forget(session.ref, entries) })
     return watch
   }
 
+  function forget (ref: SessionRef, entries: Roster<Entry>): void {
+    if (watches.get(ref)?.entries === entries) watches.delete(ref)
+  }
+
   function watchFresh (): void {
-    for (const stream of fresh) {
-      if (stream.session !== undefined) watchOf(stream, stream.session)
+    for (const entry of fresh.members()) {
+      if (entry.stream.session !== undefined) watchOf(entry, entry.stream.session)
     }
-    fresh.clear()
   }
 
   function end (watch: Watch, reason: StreamEnd): void {
-    if (watches.get(watch.session.ref) === watch) watches.delete(watch.session.ref)
-    const ended = [...watch.streams]
-    watch.streams.clear()
-    for (const stream of ended) stream.end(reason)
+    forget(watch.session.ref, watch.entries)
+    for (const { stream } of watch.entries.dismiss()) stream.end(reason)
   }
 
   async function judge (watch: Watch): Promise<void> {
@@ -106,7 +130,7 @@ export function openLiveStreams ({ changes, recheck, onUnjudged }: LiveStreamsOp
     // Read again: while it was asked, a change may have been told that the answer doesn't know of.
     const isDue = (watch.state as Watch['state']) === 'check-again'
     watch.state = 'idle'
-    if (isDue && watch.streams.size > 0) await judge(watch)
+    if (isDue && watch.entries.size > 0) await judge(watch)
   }
 
   function check (watch: Watch): void {
@@ -142,25 +166,21 @@ export function openLiveStreams ({ changes, recheck, onUnjudged }: LiveStreamsOp
 
   return {
     add (stream) {
+      const entry = new Entry(stream)
       if (isClosing && stream.isEndless) stream.end('gateway-closing')
-      else if (stream.session === undefined) anonymous.add(stream)
-      else if (!stream.isEndless) fresh.add(stream)
+      else if (stream.session === undefined) entry.moveTo(anonymous)
+      else if (!stream.isEndless) entry.moveTo(fresh)
       // The application may have thought about it for long since the session was judged.
-      else check(watchOf(stream, stream.session))
-    },
-    remove (stream) {
-      if (fresh.delete(stream) || anonymous.delete(stream) || stream.session === undefined) return
-      const watch = watches.get(stream.session.ref)
-      watch?.streams.delete(stream)
-      if (watch?.streams.size === 0) watches.delete(stream.session.ref)
+      else check(watchOf(entry, stream.session))
+      return entry
     },
     get size () {
-      return [...watches.values()].reduce((sum, { streams }) => sum + streams.size, fresh.size + anonymous.size)
+      return [...watches.values()].reduce((sum, { entries }) => sum + entries.size, fresh.size + anonymous.size)
     },
     endEndless () {
       isClosing = true
-      for (const streams of [...[...watches.values()].map((watch) => watch.streams), anonymous]) {
-        for (const stream of [...streams].filter(({ isEndless }) => isEndless)) stream.end('gateway-closing')
+      for (const entries of [...[...watches.values()].map((watch) => watch.entries), anonymous]) {
+        for (const { stream } of entries.members()) if (stream.isEndless) stream.end('gateway-closing')
       }
     },
     close () {
@@ -174,7 +194,7 @@ async function inSlices (watches: readonly Watch[], look: (watch: Watch) => void
   for (let at = 0; at < watches.length; at += judgedAtOnce) {
     if (at > 0) await setImmediate()
     for (const watch of watches.slice(at, at + judgedAtOnce)) {
-      if (watch.streams.size > 0) look(watch)
+      if (watch.entries.size > 0) look(watch)
     }
   }
 }

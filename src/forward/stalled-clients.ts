@@ -1,3 +1,5 @@
+import { Roster, type Place } from '../base/roster.ts'
+
 /** A request or response under way whose client may keep everybody waiting. */
 export interface Exchanging {
   /** Whether nobody but the client is waited for: for the rest of what it sends, or for room to send to it. */
@@ -9,8 +11,8 @@ export interface Exchanging {
 }
 
 export interface StalledClients {
-  add (exchange: Exchanging): void
-  remove (exchange: Exchanging): void
+  /** To be left when the exchange is over. */
+  add (exchange: Exchanging): Place
   close (): void
 }
 
@@ -24,23 +26,36 @@ const patienceLooks = 12
  * timer for all: a clock of its own would cost every request something, and hardly any is here for long enough.
  */
 export function openStalledClients (): StalledClients {
-  const watched = new Map<Exchanging, { bytes: number, looks: number } | undefined>()
+  const watched = new Roster<Watched>()
 
   const timer = setInterval(() => {
-    for (const [exchange, mark] of watched) {
-      const { movedBytes } = exchange
-      if (mark === undefined || !exchange.waitsForClient || movedBytes - mark.bytes >= leastBytes) {
-        watched.set(exchange, { bytes: movedBytes, looks: 0 })
-      } else if (++mark.looks >= patienceLooks) {
-        watched.delete(exchange)
-        exchange.giveUp()
+    for (const one of watched.members()) {
+      const { waitsForClient, movedBytes } = one.exchange
+      if (!waitsForClient || one.seenBytes === undefined || movedBytes - one.seenBytes >= leastBytes) {
+        one.seenBytes = movedBytes
+        one.looks = 0
+      } else if (++one.looks >= patienceLooks) {
+        one.place?.leave()
+        one.exchange.giveUp()
       }
     }
   }, lookEveryMs).unref()
 
   return {
-    add (exchange) { if (!watched.has(exchange)) watched.set(exchange, undefined) },
-    remove (exchange) { watched.delete(exchange) },
+    add (exchange) {
+      const one: Watched = { exchange, seenBytes: undefined, looks: 0, place: undefined }
+      one.place = watched.add(one)
+      return one.place
+    },
     close () { clearInterval(timer) },
   }
+}
+
+interface Watched {
+  readonly exchange: Exchanging
+  /** As far as it had come when it last moved enough. */
+  seenBytes: number | undefined
+  /** How often it was looked at since. */
+  looks: number
+  place: Place | undefined
 }

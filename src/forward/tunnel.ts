@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
+import type { Place } from '../base/roster.ts'
 import { shortRef } from '../session/session.ts'
 import type { LiveStream, LiveStreams, StreamEnd } from './live-streams.ts'
 import { closeCodes, closeFrame, FrameBoundary } from './web-socket-frames.ts'
@@ -30,6 +31,7 @@ class Tunnel implements LiveStream {
   readonly #streams: LiveStreams
   readonly #log: FastifyBaseLogger
   readonly #toClient = new FrameBoundary()
+  #place: Place | undefined
 
   constructor ({ client, upstream }: TunnelEnds, session: LiveStream['session'], streams: LiveStreams, log: FastifyBaseLogger) {
     this.#client = client
@@ -50,8 +52,8 @@ class Tunnel implements LiveStream {
       from.once('close', () => { if (!to.writableEnded) to.destroy() })
       to.once('finish', () => { this.#destroySoon() })
     }
-    client.once('close', () => { this.#streams.remove(this) })
-    this.#streams.add(this)
+    client.once('close', () => { this.#place?.leave() })
+    this.#place = this.#streams.add(this)
     // Either may have gone while the answer was on its way.
     if (client.destroyed || upstream.destroyed) this.#destroy()
   }
@@ -59,7 +61,7 @@ class Tunnel implements LiveStream {
   end (reason: StreamEnd): void {
     const sessionRef = this.session && shortRef(this.session.ref)
     this.#log.info({ event: 'forward.stream-ended', stream: 'web-socket', reason, sessionRef }, 'a WebSocket was closed')
-    this.#streams.remove(this)
+    this.#place?.leave()
     const mayTell = this.#toClient.isHere && !this.#client.writableEnded
     this.#client.unpipe()
     this.#upstream.unpipe()

@@ -127,8 +127,11 @@ export function createAuthenticator (deps: AuthenticateDeps): { readonly authent
     if (others.length > 0) return { kind: 'login', because: 'cookie-ambiguous' }
     if (!idForm.test(id)) return { kind: 'login', because: 'session-unknown' }
     const authentication = await judge(sessionRefOf(id))
-    const now = clock.now()
-    if (authentication.kind === 'allow') inBackground(noteSighting(authentication.session, now), authentication.session)
+    if (authentication.kind === 'allow') {
+      const { session } = authentication
+      const now = clock.now()
+      if (isSightingDue(session, now, limits)) inBackground(noteSighting(session, now), session)
+    }
     return authentication
   }
 
