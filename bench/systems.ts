@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { workerFlags } from '../src/commands/serve/worker-flags.ts'
 import { bindTenant, freePort, sendPush, testEnvironment, toPushTime } from '../test/support/build-gateway.ts'
 import { foreignRoutes, openForeignProvider } from '../test/support/foreign-provider.ts'
 import { Traveller } from '../test/support/journey.ts'
@@ -168,7 +169,7 @@ async function openGateway ({ folder, upstream, keep, closers }: Site, name = 'j
 
 async function openNoAuth ({ folder, upstream, keep }: Site, cookie: string): Promise<System> {
   const port = await freePort()
-  const pid = keep(await startServer(0, [process.execPath, join(folder, 'bench/peers/no-auth.js'), String(port), upstream], port))
+  const pid = keep(await startServer(0, [process.execPath, ...workerFlags, join(folder, 'bench/peers/no-auth.js'), String(port), upstream], port))
   return { name: 'the same without auth', pid, url: `http://127.0.0.1:${port}/`, cookie, isGuarded: false }
 }
 

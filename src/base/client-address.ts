@@ -43,7 +43,7 @@ export function createPeerCheck (networks: readonly string[]): (socket: Pick<Soc
 
 /** An address, with or without a port, in the form that names it once: no zone, no IPv4 inside IPv6. */
 function plainAddress (text: string): string | undefined {
-  // Nearly all are, and each request is asked for its.
+  // Each request is asked for one, and this is what it mostly is.
   if (isIP(text) === 4) return text
   const bare = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^([\d.]+):\d{1,5}$/.exec(text)?.[1] ?? text
   const address = bare.replace(/%.*$/, '')

@@ -8,7 +8,7 @@ export interface Place {
  * Who is here at the moment, in no order, for members that come and go by the thousand a second.
  *
  * Not a `Set`: V8 gives one with such traffic a new table time and again, and each table that it has left keeps a pointer to the next one
- * (for iterators that are still under way). So one of them in the old generation keeps alive all that come after it, each with its
+ * (for iterators that are still under way). So an old table in the old generation keeps all later ones alive, each with its
  * members of that moment. For the requests of a busy gateway that was every third one, held until the next full collection.
  */
 export class Roster<Member> {

@@ -105,6 +105,19 @@ t.test('a change during a judgement is judged again: the answer may not know of 
   t.equal(streams.size, 0)
 })
 
+t.test('who leaves twice takes nobody along who came for the same session meanwhile', async (t) => {
+  const { asked, streams, settled } = openStreams(t)
+  const place = streams.add(new FakeStream('a'))
+  place.leave()
+  streams.add(new FakeStream('a'))
+  await settled()
+  place.leave()
+  t.equal(streams.size, 1)
+  asked.splice(0)
+  mock.timers.tick(250)
+  t.strictSame(asked, ['a'], 'the one that is open is judged on')
+})
+
 t.test('short responses cost a look at nothing; the longer ones and tunnels are judged four times a second', async (t) => {
   const { asked, streams, answers, settled } = openStreams(t)
   const short = new FakeStream('short', 'tenant-1', false)

@@ -22,7 +22,15 @@ const ask = async (count) => {
     await new Promise((resolve) => request({ port: server.address().port, agent: false }, (answer) => answer.resume().on('end', resolve)).end())
   }
 }
-if (process.env.REHEARSE === 'yes') await rehearseHttp()
+let isRehearsing = process.env.REHEARSE === 'yes'
+const collect = () => {
+  gc()
+  if (isRehearsing) setImmediate(collect)
+}
+// Collected all the time, as a process that starts may be.
+if (isRehearsing) setImmediate(collect)
+const met = isRehearsing ? await rehearseHttp() : 0
+isRehearsing = false
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 await ask(6)
 for (let times = 0; times < 6; times++) {
@@ -31,7 +39,7 @@ for (let times = 0; times < 6; times++) {
 }
 seen.length = 0
 await ask(10)
-console.log(JSON.stringify(seen))
+console.log(JSON.stringify({ met, seen }))
 server.close()
 `
 
@@ -43,5 +51,5 @@ t.test('the first requests decide nothing about how fast the later ones are', as
   }
   const [without, rehearsed] = await Promise.all([run('no'), run('yes')])
   t.comment(`without a rehearsal, on Node ${process.version}: ${JSON.stringify(without)}`)
-  t.strictSame(rehearsed, new Array(10).fill(true))
+  t.strictSame(rehearsed, { met: 16, seen: new Array(10).fill(true) })
 })

@@ -117,6 +117,16 @@ t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker,
   t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
 })
 
+t.test('workers run with the flags that keep a request\'s memory young, and with those that node was started with', async (t) => {
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()))
+  t.teardown(() => gateway.child.kill('SIGKILL'))
+  await gateway.logged('gateway.started')
+  const [worker = 0] = gateway.workers()
+  const words = readFileSync(`/proc/${worker}/cmdline`, 'utf8').split('\0')
+  t.ok(words.includes('--no-allocation-site-pretenuring'))
+  t.ok(words.includes('tsx'), 'as the supervisor was')
+})
+
 t.test('C-64: a worker that goes wrong below JavaScript dies of it, and another one takes its place', { timeout: 60_000 }, async (t) => {
   // A function of V8 that takes whatever it is given for a text.
   const crash = 'setFlagsFromString("--allow-natives-syntax");new Function("%25AbortJS(1)")()'

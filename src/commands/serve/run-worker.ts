@@ -26,10 +26,10 @@ export async function runWorker (): Promise<void> {
     process.exit(exitCodes.config)
   }
   const { config } = loaded
+  await rehearseHttp()
   const gateway = await composeOrComplain(config, link)
   if (gateway === undefined) process.exit(exitCodes.config)
   orders = takeOrders(gateway, link)
-  await rehearseHttp()
   // Copies: Fastify writes into what it is given, and the config is frozen.
   const operatorAddress = await gateway.operatorApp.listen({ ...config.listen.operator })
   const publicAddress = await gateway.publicApp.listen({ ...config.listen.public })

@@ -9,6 +9,7 @@ import { crashSignals } from '../crash-signals.ts'
 import { exitCodes, printComplaints } from '../report.ts'
 import { complaintsAboutReload } from './may-reload.ts'
 import { startWorkers, type Addresses, type WorkerGroup } from './worker-group.ts'
+import { workerFlags } from './worker-flags.ts'
 import { stopMs, type FromWorker, type ToWorker } from './worker-messages.ts'
 
 interface Running {
@@ -51,6 +52,7 @@ class Supervisor {
   constructor (config: Config, files: ConfigFiles) {
     // Whatever NODE_CLUSTER_SCHED_POLICY says: where workers take connections by themselves, one gets most of them.
     cluster.schedulingPolicy = cluster.SCHED_RR
+    cluster.setupPrimary({ execArgv: [...process.execArgv, ...workerFlags] })
     cluster.on('message', passOn)
     this.#log = createPlainLog(config.log.level)
     this.#handleSignals()
