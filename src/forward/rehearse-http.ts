@@ -11,7 +11,7 @@ const rounds = 16
  *
  * V8 fits the objects of a class to what the first seven turned out to hold. If a full collection comes just before the seventh, as it does
  * in a gateway that has answered six requests and then nobody for some seconds, it finds none of them left, fits the class to nothing,
- * and each request from then on costs half as much again, for as long as the process lives (docs/decisions/0013).
+ * and each request from then on costs a third more, for as long as the process lives (docs/decisions/0013).
  *
  * @returns how many were met; fewer than all hinder nobody
  */
