@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import t from 'tap'
@@ -117,14 +117,19 @@ t.test('C-64: a fault that nobody caught is logged as fatal and ends the worker,
   t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
 })
 
-t.test('workers run with the flags that keep a request\'s memory young, and with those that node was started with', async (t) => {
-  const gateway = startJointgate(['serve'], serveVariables(t.testdir()))
+t.test('a worker has rehearsed before it listens, and runs with the flags that keep a request\'s memory young', async (t) => {
+  const count = 'let count=0;subscribe("http.server.request.start",()=>{count++})'
+  const tell = 'process.on("SIGURG",()=>{console.log(JSON.stringify({event:"test.counted",count}))})'
+  const preload = `data:text/javascript,import { subscribe } from "node:diagnostics_channel";${count};${tell}`
+  const gateway = startJointgate(['serve'], serveVariables(t.testdir()), preload)
   t.teardown(() => gateway.child.kill('SIGKILL'))
   await gateway.logged('gateway.started')
   const [worker = 0] = gateway.workers()
   const words = readFileSync(`/proc/${worker}/cmdline`, 'utf8').split('\0')
   t.ok(words.includes('--no-allocation-site-pretenuring'))
-  t.ok(words.includes('tsx'), 'as the supervisor was')
+  t.ok(words.includes('tsx'), 'and with those of the supervisor')
+  process.kill(worker, 'SIGURG')
+  t.match(await gateway.logged('test.counted'), { count: 16 })
 })
 
 t.test('C-64: a worker that goes wrong below JavaScript dies of it, and another one takes its place', { timeout: 60_000 }, async (t) => {
@@ -132,16 +137,17 @@ t.test('C-64: a worker that goes wrong below JavaScript dies of it, and another 
   const crash = 'setFlagsFromString("--allow-natives-syntax");new Function("%25AbortJS(1)")()'
   const preload = `data:text/javascript,import { setFlagsFromString } from "node:v8";process.on("SIGURG",()=>{${crash}})`
   const gateway = startJointgate(['serve'], serveVariables(t.testdir()), preload)
-  t.teardown(() => {
-    for (const pid of gateway.workers()) process.kill(pid, 'SIGKILL')
-    gateway.child.kill('SIGKILL')
-  })
+  t.teardown(() => gateway.child.kill('SIGKILL'))
   await gateway.logged('gateway.started')
   const [worker = 0] = gateway.workers()
+  // One that turned in circles would not even notice that its supervisor has gone.
+  t.teardown(() => { if (existsSync(`/proc/${worker}`)) process.kill(worker, 'SIGKILL') })
   process.kill(worker, 'SIGURG')
   t.match(await gateway.logged('worker.ended'), { level: 'error', pid: worker, signal: /^SIG(ILL|TRAP|ABRT|SEGV)$/ })
   const { publicAddress } = await gateway.logged('worker.started')
   t.equal((await fetch(`${String(publicAddress)}/_gate/session`)).status, 401)
+  gateway.child.kill('SIGURG')
+  t.match((await gateway.ended).signal, /^SIG(ILL|TRAP|ABRT|SEGV)$/, 'so does the supervisor')
 })
 
 t.test('C-64: one that the supervisor did not catch ends them all', async (t) => {
