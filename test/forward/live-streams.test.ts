@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { faults } from '../../src/base/coded-errors.ts'
@@ -116,6 +117,27 @@ t.test('who leaves twice takes nobody along who came for the same session meanwh
   asked.splice(0)
   mock.timers.tick(250)
   t.strictSame(asked, ['a'], 'the one that is open is judged on')
+})
+
+t.test('a request that was answered is not among those under way any more', async (t) => {
+  const upstream = createServer((_request, response) => { response.end('done') }).listen(0, '127.0.0.1')
+  t.teardown(() => upstream.close())
+  await once(upstream, 'listening')
+  const changes = createChangeFeed()
+  const asked: string[] = []
+  const gateway = await startGateway(t, {
+    upstream: new URL(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}`),
+    changes,
+    recheck: async ({ ref }) => {
+      asked.push(ref)
+      return { kind: 'login', because: 'session-unknown' }
+    },
+  })
+  const answer = await fetch(`http://127.0.0.1:${gateway.port}/`, { headers: { cookie: sessionCookie } })
+  t.equal(await answer.text(), 'done')
+  await new Promise(setImmediate)
+  changes.tell({ kind: 'anything' })
+  t.strictSame(asked, [])
 })
 
 t.test('short responses cost a look at nothing; the longer ones and tunnels are judged four times a second', async (t) => {
